@@ -1,0 +1,181 @@
+//! What a run is to do, validated: nothing after this checks an option again.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::job::Header;
+
+/// The most workers that a run may have.
+pub const MAX_JOBS: usize = 1024;
+
+/// How many workers a run has unless it is told.
+pub const DEFAULT_JOBS: usize = 8;
+
+/// The longest time that an option takes: past it, arithmetic on clocks would have to be watched everywhere.
+pub const MAX_TIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// The product token that goes out as `User-Agent` unless another is set.
+pub const USER_AGENT: &str = concat!("smolget/", env!("CARGO_PKG_VERSION"));
+
+/// How every job of a run is fetched and kept. Made by [`Builder`](crate::Builder).
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Workers, so transfers in flight at once: 1 to [`MAX_JOBS`].
+    pub jobs: usize,
+    pub method: Method,
+    pub keep: Keep,
+    pub user_agent: String,
+    pub headers: Vec<Header>,
+    pub limits: Limits,
+    /// The whole run.
+    pub deadline: Option<Duration>,
+    /// Further attempts after the first at each URL of a job, for what can pass.
+    pub retries: u32,
+    pub max_redirects: u32,
+    /// The longest body that is taken, in bytes.
+    pub max_size: Option<u64>,
+    pub on_failure: OnFailure,
+    pub network: Network,
+}
+
+/// How the network is reached: all that the transport needs to know.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Network {
+    pub family: Family,
+    pub resolve: Vec<Resolve>,
+    pub trust: Trust,
+}
+
+/// The request method: smolget sends no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// Ask for the body.
+    #[default]
+    Get,
+    /// Ask for the head alone.
+    Head,
+}
+
+/// What becomes of a body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Read and count it.
+    Count,
+    /// Hand it over with the outcome: in memory while it is small, in an unnamed temporary file when it is not.
+    #[default]
+    Hold,
+    /// Save it as a file under a directory, which is made if it is missing.
+    Save {
+        /// The directory.
+        dir: PathBuf,
+        /// What to do where the file is there already.
+        existing: Existing,
+    },
+}
+
+/// What to do where a job's file is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// Fetch, and replace it when the new body is complete and verified.
+    #[default]
+    Replace,
+    /// Do not fetch.
+    Skip,
+}
+
+/// What a failed job does to the rest of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// Nothing.
+    #[default]
+    GoOn,
+    /// It stops the run.
+    Stop,
+}
+
+/// The time limits of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Name look-up, TCP and TLS together.
+    pub connect: Duration,
+    /// The longest silence: no byte of head or body for this long.
+    pub silence: Duration,
+    /// The whole attempt, redirects included.
+    pub total: Option<Duration>,
+}
+
+impl Default for Limits {
+    /// 10 s to connect, 30 s of silence, no limit on the whole.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), silence: Duration::from_secs(30), total: None }
+    }
+}
+
+/// Which addresses of a host are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Family {
+    /// Both families, raced after RFC 8305.
+    #[default]
+    Any,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+impl Family {
+    /// Whether an address is of this family.
+    #[must_use]
+    pub fn takes(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// An address to use for a host and port, instead of asking the resolver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// The host as a URL has it, in lower case.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Where to connect to.
+    pub address: IpAddr,
+}
+
+/// Which certificates are believed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Those below Mozilla's roots, which are built in.
+    #[default]
+    BuiltIn,
+    /// Those below the PEM roots in a file.
+    Pem(PathBuf),
+    /// Those below the roots in the system's store.
+    System,
+    /// Any. Whoever is on the way can read and change everything.
+    Anything,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            jobs: DEFAULT_JOBS,
+            method: Method::default(),
+            keep: Keep::default(),
+            user_agent: USER_AGENT.to_owned(),
+            headers: Vec::new(),
+            limits: Limits::default(),
+            deadline: None,
+            retries: 3,
+            max_redirects: 10,
+            max_size: None,
+            on_failure: OnFailure::default(),
+            network: Network::default(),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What is to be fetched: a [`Job`] is one file, an [`Entry`] is a job or a line that can't be one.
+
+use std::fmt;
+
+use surf::Url;
+
+use crate::error::{Error, ErrorKind};
+use crate::text;
+
+/// Fields that frame the message or belong to one connection: what they say is decided here, by nobody else.
+const OWN_FIELDS: [&str; 7] =
+    ["connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"];
+
+/// One file to fetch: its URL, mirrors to fall back on, and what is special about it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub(crate) url: Url,
+    /// The URL as it was written: what a row shows (masked) and what the file's name is taken from.
+    pub(crate) text: String,
+    pub(crate) mirrors: Vec<Url>,
+    pub(crate) out: Option<String>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) line: Option<u64>,
+}
+
+impl Job {
+    /// A job for `url`, named after the URL's path and without any options.
+    ///
+    /// # Errors
+    ///
+    /// The text as a [`Rejected`] job if it is not an absolute `http` or `https` URL or holds a control character.
+    ///
+    /// ```
+    /// use smolget::Job;
+    ///
+    /// assert!(Job::new("https://example.org/list.txt").is_ok());
+    /// assert!(Job::new("gopher://example.org/").is_err());
+    /// ```
+    pub fn new(url: impl Into<String>) -> Result<Self, Rejected> {
+        let text = url.into();
+        match parse_url(&text) {
+            Ok(url) => {
+                Ok(Self { url, text, mirrors: Vec::new(), out: None, headers: Vec::new(), checksum: None, line: None })
+            }
+            Err(error) => Err(Rejected::new(text.as_bytes(), None, error)),
+        }
+    }
+
+    /// Adds a URL of the same file, tried when those before it have failed for good. One that can't be used is passed over.
+    #[must_use]
+    pub fn mirror(mut self, url: &str) -> Self {
+        self.mirrors.extend(parse_url(url));
+        self
+    }
+
+    /// Names the file, relative to the directory that is saved to; folders are allowed. Checked when the job starts.
+    #[must_use]
+    pub fn out(mut self, name: impl Into<String>) -> Self {
+        self.out = Some(name.into());
+        self
+    }
+
+    /// Adds a request header.
+    #[must_use]
+    pub fn header(mut self, header: Header) -> Self {
+        self.headers.push(header);
+        self
+    }
+
+    /// Fails the job unless the body has this digest.
+    #[must_use]
+    pub fn checksum(mut self, checksum: Checksum) -> Self {
+        self.checksum = Some(checksum);
+        self
+    }
+
+    /// The URL as it was written, as a row shows it: its password masked.
+    pub(crate) fn shown(&self) -> String {
+        text::mask(&self.text).into_owned()
+    }
+
+    /// The URL, parsed.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+/// Reads an absolute `http` or `https` URL.
+///
+/// # Errors
+///
+/// Kind [`Url`](ErrorKind::Url), with a message that says what is wrong; it does not repeat the text.
+pub fn parse_url(text: &str) -> Result<Url, Error> {
+    let refuse = |message: &str| Err(Error::new(ErrorKind::Url, message));
+    if text.chars().any(char::is_control) {
+        return refuse("a URL can't hold a control character; write it percent-encoded");
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return refuse("not a URL; it has to start with http:// or https://");
+    };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Err(Error::new(ErrorKind::Url, format!("scheme `{}` is not http or https", text::escape(scheme))));
+    }
+    if rest.starts_with(['/', '\\']) {
+        return refuse("a URL without a host");
+    }
+    Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
+}
+
+/// A request header field, known to be one that may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    name: String,
+    value: String,
+}
+
+impl Header {
+    /// Reads `Name: value`.
+    ///
+    /// # Errors
+    ///
+    /// A message if the name is not a token, the value holds a control character, or the field would change how the
+    /// message is framed (`Content-Length`, `Transfer-Encoding`, `Connection` and their like).
+    ///
+    /// ```
+    /// use smolget::Header;
+    ///
+    /// assert_eq!(Header::parse("Accept:  text/plain ").unwrap().value(), "text/plain");
+    /// assert!(Header::parse("Transfer-Encoding: chunked").is_err());
+    /// ```
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let (name, value) = line.split_once(':').ok_or("a header is written `Name: value`")?;
+        let value = value.trim_matches([' ', '\t']);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            // Not shown: where the colon was forgotten, this is a part of the value, which may be a secret.
+            return Err("what stands before the colon is not a header name".to_owned());
+        }
+        if value.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(format!("the value of `{name}` holds a control character"));
+        }
+        if OWN_FIELDS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(format!("`{name}` is set by smolget itself"));
+        }
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+
+    /// The field's name, as it was written.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The field's value.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether this is the field of that name, letter case aside.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The digest that a body has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checksum([u8; 32]);
+
+impl Checksum {
+    /// Reads `sha-256=HEX`: 64 hexadecimal digits, in either letter case.
+    ///
+    /// # Errors
+    ///
+    /// A message that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let hex = match text.split_once('=') {
+            Some((algorithm, hex)) if algorithm.eq_ignore_ascii_case("sha-256") => hex.trim(),
+            _ => return Err("a checksum is written `sha-256=HEX`; no other algorithm is known".to_owned()),
+        };
+        let mut digest = [0; 32];
+        let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+        match digits {
+            Some(digits) if digits.len() == 2 * digest.len() => {
+                for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+                    *byte = pair.iter().fold(0, |byte, digit| byte << 4 | digit);
+                }
+                Ok(Self(digest))
+            }
+            _ => Err("a SHA-256 digest has 64 hexadecimal digits".to_owned()),
+        }
+    }
+
+    /// Whether `digest` is the one.
+    #[must_use]
+    pub fn matches(&self, digest: &[u8]) -> bool {
+        self.0 == digest
+    }
+}
+
+/// One item of a list: a job, or what stands where a job should.
+#[derive(Debug)]
+pub enum Entry {
+    /// A job to do.
+    Job(Job),
+    /// A line that can't be a job: its result is its error.
+    Rejected(Rejected),
+}
+
+/// A line or URL that can't be used, and why.
+#[derive(Debug)]
+pub struct Rejected {
+    pub(crate) text: String,
+    pub(crate) line: Option<u64>,
+    pub(crate) error: Error,
+}
+
+impl Rejected {
+    /// What a row says of it: the text, cut and masked; the number of its line in the list.
+    pub(crate) fn new(text: &[u8], line: Option<u64>, error: Error) -> Self {
+        Self { text: text::excerpt(text), line, error }
+    }
+
+    /// Why it can't be used.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", text::escape(&self.text), self.error)
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+impl From<Job> for Entry {
+    fn from(job: Job) -> Self {
+        Self::Job(job)
+    }
+}
+
+impl From<Result<Job, Rejected>> for Entry {
+    fn from(result: Result<Job, Rejected>) -> Self {
+        result.map_or_else(Self::Rejected, Self::Job)
+    }
+}
+
+impl From<String> for Entry {
+    fn from(url: String) -> Self {
+        Job::new(url).into()
+    }
+}
+
+impl From<&str> for Entry {
+    fn from(url: &str) -> Self {
+        Job::new(url).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_absolute_http_urls_are_jobs() {
+        for good in ["http://h", "HTTPS://h/a?b#c", "http://[::1]:8080/", "http://u:p@h/", "http://bücher.example/ü"]
+        {
+            assert!(Job::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "h/a",
+            "//h/a",
+            "http:/h",
+            "ftp://h/",
+            "http://",
+            "http://h:99999/",
+            "http:///a",
+            "http://h/\u{7}",
+            "javascript:x",
+        ] {
+            assert!(Job::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_could_smuggle_another_is_refused() {
+        assert!(Header::parse("X-A: 1").is_ok());
+        for bad in ["X-A", ": 1", "X A: 1", "X-A: 1\r\nX-B: 2", "X-A: \0", "connection: close", "Content-Length: 5"] {
+            assert!(Header::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_is_sixty_four_hexadecimal_digits() {
+        let text = format!("sha-256={}", "aB".repeat(32));
+        assert!(Checksum::parse(&text).unwrap().matches(&[0xab; 32]));
+        for bad in ["sha-256=", "sha-1=aa", "aa", "sha-256=zz"] {
+            assert!(Checksum::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_that_cannot_be_used_is_passed_over() {
+        let job = Job::new("http://h/").unwrap().mirror("ftp://m/").mirror("http://m/");
+        assert_eq!(job.mirrors.len(), 1);
+    }
+}

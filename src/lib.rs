@@ -1,0 +1,38 @@
+//! Fetch many URLs over HTTP(S) with bounded concurrency, on small machines.
+//!
+//! A fixed number of workers takes jobs from a bounded channel, as many as there is work in hand for: that is the limit
+//! that others build with a semaphore. Every job ends in exactly one [`Outcome`], whatever the network, the server or the disk does:
+//!
+//! ```no_run
+//! use futures_lite::{StreamExt, future::block_on, stream};
+//! use smolget::Fetcher;
+//!
+//! let fetcher = Fetcher::builder().jobs(4).build()?;
+//! let urls = ["http://example.org/a", "http://example.org/b"];
+//! let mut outcomes = fetcher.fetch(stream::iter(urls));
+//! block_on(async {
+//!     while let Some(outcome) = outcomes.next().await {
+//!         match outcome.result() {
+//!             Ok(_) => println!("{}: {} bytes", outcome.url(), outcome.bytes()),
+//!             Err(error) => println!("{}: {}: {error}", outcome.url(), error.kind().name()),
+//!         }
+//!     }
+//! });
+//! # Ok::<(), smolget::Error>(())
+//! ```
+//!
+//! In scope: HTTP/1.1 over TCP and TLS, redirects, retries, mirrors, time limits, lists of jobs, bodies to files, to
+//! memory or to nothing. Out of scope, by design: HTTP/2, cookies, recursion, uploads, any scheme but http and https.
+
+mod config;
+mod error;
+mod job;
+mod outcome;
+pub mod text;
+
+pub use config::{
+    DEFAULT_JOBS, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Resolve, Trust, USER_AGENT,
+};
+pub use error::{Error, ErrorKind, Phase};
+pub use job::{Checksum, Entry, Header, Job, Rejected, parse_url};
+pub use outcome::{Body, Kept, Outcome};
