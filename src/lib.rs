@@ -26,7 +26,9 @@
 
 mod config;
 mod error;
+pub mod input;
 mod job;
+mod offload;
 mod outcome;
 pub mod text;
 
