@@ -31,6 +31,7 @@ mod job;
 mod offload;
 mod outcome;
 pub mod text;
+mod transport;
 
 pub use config::{
     DEFAULT_JOBS, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Resolve, Trust, USER_AGENT,

@@ -1,0 +1,165 @@
+//! The body of a response, read from its connection as it is asked for.
+//!
+//! ```text
+//!  fill ─▶ data in the buffer ─▶ consume ─┬▶ more ─▶ fill
+//!                                         └▶ the last byte ─▶ the connection goes back to the pool
+//! ```
+//!
+//! The bytes are handed out where they were received: nothing is copied on the way. A body that ends early is an error,
+//! never a clean end.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_lite::{AsyncBufRead, AsyncRead};
+
+use super::buffer::Buffer;
+use super::connection::{Connection, Trouble};
+use super::exchange::{is_unannounced_end, trouble_with};
+use super::h1::{Decoder, Span};
+use super::pool::Pool;
+use crate::error::{Error, ErrorKind, Phase};
+
+/// How many times in a row framing alone may be received before others get their turn, and time limits are looked at.
+const BARREN_TURN: u32 = 32;
+
+/// Reads a body. Dropped before the end, it closes the connection.
+#[derive(Debug)]
+pub(super) struct BodyReader {
+    /// `None` once the body was read to its end, or failed.
+    source: Option<Source>,
+    /// How many bytes at the front of the buffer are body and not yet used.
+    ready: usize,
+    failed: Option<Error>,
+    pool: Arc<Pool>,
+}
+
+#[derive(Debug)]
+struct Source {
+    connection: Connection,
+    buffer: Buffer,
+    decoder: Decoder,
+}
+
+impl BodyReader {
+    pub fn new(connection: Connection, buffer: Buffer, decoder: Decoder, pool: Arc<Pool>) -> Self {
+        let source = Some(Source { connection, buffer, decoder });
+        let mut body = Self { source, ready: 0, failed: None, pool };
+        body.decode();
+        body
+    }
+
+    /// The length that the head announced.
+    pub fn length(&self) -> Option<u64> {
+        self.source.as_ref().and_then(|source| source.decoder.length())
+    }
+
+    /// Finds the next body bytes in what is buffered. At the body's end, gives the connection back.
+    fn decode(&mut self) {
+        let Some(source) = &mut self.source else { return };
+        match source.decoder.body(source.buffer.unread()) {
+            Ok(Span { skip, data }) => {
+                source.buffer.consume(skip);
+                self.ready = data;
+                if data == 0 && source.decoder.is_done() {
+                    self.release();
+                }
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.source = None;
+        self.failed = Some(error);
+    }
+
+    /// The body was read to its exact end: if nothing is left over, the connection may serve again.
+    fn release(&mut self) {
+        if let Some(Source { connection, buffer, decoder }) = self.source.take() {
+            if decoder.may_reuse() && buffer.is_empty() {
+                self.pool.put(connection);
+            }
+            self.pool.recycle(buffer);
+        }
+    }
+
+    /// Receives until there are body bytes, or the end, or an error.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut barren = 0;
+        while let Some(source) = self.source.as_mut().filter(|_| self.ready == 0) {
+            barren += 1;
+            if barren > BARREN_TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match source.connection.poll_receive(cx, &mut source.buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => self.end(),
+                Poll::Ready(Ok(_)) => self.decode(),
+                Poll::Ready(Err(Trouble::Io(error))) if is_unannounced_end(&error) => self.cut(),
+                Poll::Ready(Err(trouble)) => self.fail(trouble_with(trouble, Phase::Body)),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// The connection ended; only a body that lasts until then ends with it.
+    fn end(&mut self) {
+        let Some(source) = &mut self.source else { return };
+        match source.decoder.end_of_input() {
+            Ok(()) => self.release(),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// The TLS stream ended without `close_notify`, so not even a body that lasts until the end is known to be whole.
+    fn cut(&mut self) {
+        let message = "the TLS connection was cut before the body was known to be whole";
+        self.fail(Error::new(ErrorKind::Truncated, message));
+    }
+}
+
+impl AsyncBufRead for BodyReader {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.poll_more(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Err(io::Error::other(error)));
+        }
+        let unread = this.source.as_ref().map(|source| source.buffer.unread()).unwrap_or_default();
+        Poll::Ready(Ok(unread.get(..this.ready).unwrap_or(unread)))
+    }
+
+    fn consume(self: Pin<&mut Self>, n: usize) {
+        let this = self.get_mut();
+        let used = n.min(this.ready);
+        this.ready -= used;
+        if let Some(source) = &mut this.source {
+            source.buffer.consume(used);
+        }
+        if this.ready == 0 {
+            this.decode();
+        }
+    }
+}
+
+impl AsyncRead for BodyReader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let n = match self.as_mut().poll_fill_buf(cx) {
+            Poll::Ready(Ok(data)) => {
+                let n = data.len().min(buf.len());
+                buf.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+                n
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.consume(n);
+        Poll::Ready(Ok(n))
+    }
+}

@@ -1,0 +1,109 @@
+//! One connection: a stream, where it leads to, and the watch over its silence.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_lite::{AsyncRead, AsyncWriteExt};
+
+use super::buffer::Buffer;
+use super::pool::Origin;
+use super::stream::Stream;
+use super::watchdog::{Silence, Watchdog};
+use crate::text;
+
+/// A connection to an origin.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    origin: Origin,
+    watchdog: Watchdog,
+    is_reused: bool,
+    /// A request was sent and nothing received since: there is nothing to read yet.
+    awaits_response: bool,
+}
+
+/// Why nothing more comes from a connection.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Nothing moved for the longest silence.
+    Silence(Duration),
+    /// What has to be buffered is more than a buffer takes.
+    Full,
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl Connection {
+    pub fn new(stream: Stream, origin: Origin, silence: Duration) -> Self {
+        Self { stream, origin, watchdog: Watchdog::new(silence), is_reused: false, awaits_response: false }
+    }
+
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether it has served a request before: then the server may have closed it by now.
+    pub fn is_reused(&self) -> bool {
+        self.is_reused
+    }
+
+    /// Whether it may serve another request. See [`Stream::is_quiet`].
+    pub fn is_quiet(&mut self) -> bool {
+        self.is_reused = true;
+        self.stream.is_quiet()
+    }
+
+    /// Sends all of `bytes`.
+    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        log::trace!("{} bytes to {}", bytes.len(), text::escape(&self.origin.host));
+        self.awaits_response = true;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.watchdog.watch(self.stream.write(rest)).await {
+                Ok(Ok(0)) => return Err(Trouble::Io(io::ErrorKind::WriteZero.into())),
+                Ok(Ok(n)) => rest = rest.get(n..).unwrap_or_default(),
+                Ok(Err(error)) => return Err(Trouble::Io(error)),
+                Err(Silence) => return Err(Trouble::Silence(self.watchdog.limit())),
+            }
+        }
+        match self.watchdog.watch(self.stream.flush()).await {
+            Ok(flushed) => flushed.map_err(Trouble::Io),
+            Err(Silence) => Err(Trouble::Silence(self.watchdog.limit())),
+        }
+    }
+
+    /// Receives what comes next into `buffer`: how many bytes, 0 at the stream's end.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<Result<usize, Trouble>> {
+        let room = buffer.room();
+        if room.is_empty() {
+            return Poll::Ready(Err(Trouble::Full));
+        }
+        // A read right after the request would only say that it has to wait.
+        let received = if self.awaits_response && self.stream.poll_readable(cx).is_pending() {
+            Poll::Pending
+        } else {
+            self.awaits_response = false;
+            Pin::new(&mut self.stream).poll_read(cx, room)
+        };
+        match received {
+            Poll::Ready(Ok(n)) => {
+                log::trace!("{n} bytes from {}", text::escape(&self.origin.host));
+                buffer.filled(n);
+                self.watchdog.feed();
+                Poll::Ready(Ok(n))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Io(error))),
+            Poll::Pending => {
+                let limit = self.watchdog.limit();
+                self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
+            }
+        }
+    }
+
+    /// As [`poll_receive`](Self::poll_receive).
+    pub async fn receive(&mut self, buffer: &mut Buffer) -> Result<usize, Trouble> {
+        futures_lite::future::poll_fn(|cx| self.poll_receive(cx, buffer)).await
+    }
+}

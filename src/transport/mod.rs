@@ -1,0 +1,254 @@
+//! The backend: requests → responses, over connections of our own.
+//!
+//! surf reaches it through [`HttpClient`] and nothing else. It owns sockets, TLS, name look-ups, the idle pool and the time
+//! limits of connecting and of silence. It follows no redirect, tries nothing again but a request on a kept connection
+//! that turned out closed, and knows neither jobs nor files.
+//!
+//! What http-types can't carry travels beside it, in extensions: the encoded [`Fields`] of a request; the [`Received`]
+//! head of a response with the status as it was sent and the field lines as bytes. Its own header maps stay empty: they
+//! lose bytes, and nobody here would read them.
+
+mod body;
+mod buffer;
+mod connection;
+mod dial;
+mod exchange;
+mod h1;
+#[cfg(feature = "tls")]
+mod pinned;
+mod pool;
+mod resolver;
+mod stream;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod turns;
+mod watchdog;
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_lite::future;
+use http_client::{HttpClient, async_trait};
+use surf::http::{self, Body, StatusCode};
+use surf::{Request, Response, Url};
+
+use self::body::BodyReader;
+use self::connection::Connection;
+use self::exchange::{NoResponse, exchange};
+pub(crate) use self::h1::{Fields, Head};
+use self::pool::{Origin, Pool};
+use self::resolver::Resolver;
+use self::stream::Stream;
+use crate::config::{Limits, Method, Network};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::text::Shown;
+
+/// How long to wait for a descriptor, when the process has used up its own, before asking again.
+const DESCRIPTOR_WAIT: Duration = Duration::from_millis(50);
+
+/// The backend of a fetcher.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    limits: Limits,
+    pool: Arc<Pool>,
+    resolver: Resolver,
+    #[cfg(feature = "tls")]
+    tls: tls::Tls,
+}
+
+/// What came of a response, beside its body.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// The head as it was sent.
+    pub head: Head,
+    /// The body's length, where the head announced it.
+    pub length: Option<u64>,
+}
+
+impl Transport {
+    /// A backend that keeps at most `idle` connections for another request.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Tls`](ErrorKind::Tls) if the roots can't be read.
+    pub fn new(network: &Network, limits: Limits, idle: usize) -> Result<Self, Error> {
+        Ok(Self {
+            limits,
+            pool: Arc::new(Pool::new(idle)),
+            resolver: Resolver::new(network),
+            #[cfg(feature = "tls")]
+            tls: tls::Tls::new(&network.trust)?,
+        })
+    }
+
+    async fn request(&self, method: Method, url: &Url, fields: &Fields) -> Result<(Head, BodyReader), Error> {
+        let origin = Origin::of(url).ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
+        if let Some(kept) = self.pool.take(&origin) {
+            match exchange(kept, &self.pool, method, url, fields).await {
+                Err(NoResponse::Stale) => log::debug!("{}: the kept connection was closed; using another", Shown(url)),
+                Err(NoResponse::Failed(error)) => return Err(error),
+                Ok(response) => return Ok(response),
+            }
+        }
+        let fresh = self.connect(url, origin).await?;
+        exchange(fresh, &self.pool, method, url, fields).await.map_err(|why| match why {
+            NoResponse::Failed(error) => error,
+            NoResponse::Stale => Error::new(ErrorKind::Truncated, "the connection was closed before the response"),
+        })
+    }
+
+    /// Looks the host up, connects and shakes hands, all within one time limit.
+    async fn connect(&self, url: &Url, origin: Origin) -> Result<Connection, Error> {
+        let mut budget = Budget { limit: self.limits.connect, timer: Timer::after(self.limits.connect) };
+        let host = url.host().ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
+        let look_up = self.resolver.addresses(host.clone(), origin.port);
+        let addresses = budget.spend(Phase::Dns, look_up).await??;
+        log::debug!("{}: connecting to {addresses:?}", Shown(url));
+        let dial = self.dial(&addresses, origin.port);
+        let socket = budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, origin.port))?;
+        let stream = if origin.secure { self.secure(&mut budget, host, socket).await? } else { Stream::Plain(socket) };
+        Ok(Connection::new(stream, origin, self.limits.silence))
+    }
+
+    /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.
+    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Async<TcpStream>> {
+        loop {
+            match dial::dial(addresses, port).await {
+                Err(error) if is_out_of_descriptors(&error) => {
+                    if !self.pool.evict() {
+                        Timer::after(DESCRIPTOR_WAIT).await;
+                    }
+                }
+                dialled => return dialled,
+            }
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(
+        &self,
+        budget: &mut Budget,
+        host: http::url::Host<&str>,
+        socket: Async<TcpStream>,
+    ) -> Result<Stream, Error> {
+        budget.spend(Phase::Tls, self.tls.handshake(host, socket)).await?
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(
+        &self,
+        _budget: &mut Budget,
+        _host: http::url::Host<&str>,
+        _socket: Async<TcpStream>,
+    ) -> Result<Stream, Error> {
+        Err(Error::new(ErrorKind::Tls, "this smolget was built without TLS; build it with the feature `tls`"))
+    }
+}
+
+/// The time limit that the steps of connecting share.
+struct Budget {
+    limit: Duration,
+    timer: Timer,
+}
+
+impl Budget {
+    async fn spend<T>(&mut self, phase: Phase, step: impl Future<Output = T>) -> Result<T, Error> {
+        let (limit, timer) = (self.limit, &mut self.timer);
+        let step = pin!(step);
+        future::or(async { Ok(step.await) }, async {
+            timer.await;
+            Err(connect_timeout(phase, limit))
+        })
+        .await
+    }
+}
+
+fn connect_timeout(phase: Phase, limit: Duration) -> Error {
+    let step = match phase {
+        Phase::Dns => "no answer to the name look-up",
+        Phase::Tls => "no end of the TLS handshake",
+        _ => "no TCP connection",
+    };
+    let message = format!("{step} within {} s; raise --connect-timeout to wait longer", limit.as_secs_f64());
+    Error::new(ErrorKind::Timeout(phase), message)
+}
+
+fn connect_error(error: io::Error, port: u16) -> Error {
+    Error::new(ErrorKind::Connect, format!("no connection to port {port}: {error}")).with_source(error)
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[async_trait]
+impl HttpClient for Transport {
+    async fn send(&self, request: http::Request) -> http::Result<http::Response> {
+        let method = match request.method() {
+            http::Method::Head => Method::Head,
+            _ => Method::Get,
+        };
+        let fields = request.ext().get::<Fields>().cloned().unwrap_or_default();
+        let (head, body) = self.request(method, request.url(), &fields).await?;
+        log::debug!("{}: status {}", Shown(request.url()), head.status());
+        let mut response = http::Response::new(class_of(head.status()));
+        let length = body.length();
+        response.ext_mut().insert(Received { head, length });
+        // No length: http-types would cut the body there with a clean end, and counts it in a `usize`.
+        response.set_body(Body::from_reader(body, None));
+        Ok(response)
+    }
+}
+
+/// A status that http-types knows, of the same class: it has no room for others.
+fn class_of(status: u16) -> StatusCode {
+    StatusCode::try_from(status).unwrap_or(match status {
+        100..=199 => StatusCode::Continue,
+        200..=299 => StatusCode::Ok,
+        300..=399 => StatusCode::MultipleChoice,
+        400..=499 => StatusCode::BadRequest,
+        _ => StatusCode::InternalServerError,
+    })
+}
+
+/// A request for surf to send through a [`Transport`].
+pub(crate) fn request(method: Method, url: Url, fields: Fields) -> Request {
+    let method = match method {
+        Method::Get => http::Method::Get,
+        Method::Head => http::Method::Head,
+    };
+    let mut request = http::Request::new(method, url);
+    request.ext_mut().insert(fields);
+    request.into()
+}
+
+/// What a [`Transport`] received, from what surf makes of it.
+///
+/// # Errors
+///
+/// Kind [`Protocol`](ErrorKind::Protocol) if the response came from elsewhere.
+pub(crate) fn received(response: &mut Response) -> Result<Received, Error> {
+    let response: &mut http::Response = response.as_mut();
+    response.ext_mut().remove().ok_or_else(|| Error::new(ErrorKind::Protocol, "the response has no head"))
+}
+
+/// What failed, from what surf makes of it.
+pub(crate) fn send_error(error: http::Error) -> Error {
+    error.downcast::<Error>().unwrap_or_else(|error| Error::new(ErrorKind::Protocol, error.to_string()))
+}
+
+/// What failed, from what a body reader makes of it.
+pub(crate) fn body_error(error: io::Error) -> Error {
+    error
+        .downcast::<Error>()
+        .unwrap_or_else(|error| Error::new(ErrorKind::Truncated, format!("reading the body: {error}")))
+}

@@ -1,0 +1,187 @@
+//! Connections that wait for another request, and the buffers that they do without meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use surf::Url;
+
+use super::buffer::Buffer;
+use super::connection::Connection;
+
+/// How long a connection may wait. Most servers close one after 5 to 75 s; past a minute it only costs memory.
+const MAX_IDLE: Duration = Duration::from_secs(60);
+
+/// What a connection leads to; two requests may share one only if all of this is the same. The TLS settings are not
+/// part of it because a transport has only one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub secure: bool,
+    pub host: String,
+    pub port: u16,
+}
+
+impl Origin {
+    /// The origin of a URL; `None` if it has no host or its scheme no port, so never for http and https.
+    pub fn of(url: &Url) -> Option<Self> {
+        let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
+        Some(Self { secure: url.scheme() == "https", host, port })
+    }
+}
+
+/// Idle connections, the longest idle first.
+#[derive(Debug)]
+pub(super) struct Pool {
+    most: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    idle: VecDeque<Idle>,
+    buffers: Vec<Buffer>,
+}
+
+impl State {
+    /// Closes what has waited too long.
+    fn close_old(&mut self) {
+        while self.idle.front().is_some_and(|idle| idle.since.elapsed() >= MAX_IDLE) {
+            self.idle.pop_front();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    /// A pool of at most `most` idle connections.
+    pub fn new(most: usize) -> Self {
+        Self { most, state: Mutex::default() }
+    }
+
+    /// A connection to `origin` that is open and quiet. Those found to be neither are closed.
+    pub fn take(&self, origin: &Origin) -> Option<Connection> {
+        let mut state = self.state();
+        state.close_old();
+        // The most recent first: the server is least likely to have given it up.
+        while let Some(at) = state.idle.iter().rposition(|idle| *idle.connection.origin() == *origin) {
+            let Idle { mut connection, .. } = state.idle.remove(at)?;
+            if connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for another request; the one that has waited longest makes room.
+    pub fn put(&self, connection: Connection) {
+        let mut state = self.state();
+        state.close_old();
+        if state.idle.len() >= self.most {
+            state.idle.pop_front();
+        }
+        state.idle.push_back(Idle { connection, since: Instant::now() });
+    }
+
+    /// Closes the connection that has waited longest, so that another can be made; false if none waits.
+    pub fn evict(&self) -> bool {
+        self.state().idle.pop_front().is_some()
+    }
+
+    /// A buffer for a response that begins.
+    pub fn buffer(&self) -> Buffer {
+        self.state().buffers.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back, for the next response.
+    pub fn recycle(&self, mut buffer: Buffer) {
+        let mut state = self.state();
+        if buffer.is_reusable() && state.buffers.len() < self.most {
+            buffer.clear();
+            state.buffers.push(buffer);
+        }
+    }
+
+    /// Every change to the state is one push or pop: a poisoned one is still whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    use async_io::Async;
+
+    use super::super::stream::Stream;
+    use super::*;
+
+    fn origin(host: &str) -> Origin {
+        Origin { secure: false, host: host.to_owned(), port: 80 }
+    }
+
+    /// A connection said to lead to `host`, and its other end. If `meddle` does something with that, it has arrived here.
+    fn connection(host: &str, meddle: Option<fn(&mut TcpStream)>) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        if let Some(meddle) = meddle {
+            meddle(&mut peer);
+            socket.peek(&mut [0]).unwrap();
+        }
+        let stream = Stream::Plain(Async::new(socket).unwrap());
+        (Connection::new(stream, origin(host), Duration::from_secs(30)), peer)
+    }
+
+    #[test]
+    fn a_connection_is_given_once_and_to_its_own_origin_alone() {
+        let pool = Pool::new(8);
+        let (connection, _peer) = connection("a", None);
+        pool.put(connection);
+        for other in [origin("b"), Origin { port: 81, ..origin("a") }, Origin { secure: true, ..origin("a") }] {
+            assert!(pool.take(&other).is_none(), "{other:?}");
+        }
+        assert!(pool.take(&origin("a")).is_some_and(|connection| connection.is_reused()));
+        assert!(pool.take(&origin("a")).is_none());
+    }
+
+    #[test]
+    fn the_one_that_waits_longest_makes_room() {
+        let pool = Pool::new(2);
+        let peers = ["a", "b", "c"].map(|host| {
+            let (connection, peer) = connection(host, None);
+            pool.put(connection);
+            peer
+        });
+        assert!(pool.take(&origin("a")).is_none());
+        assert!(pool.evict());
+        assert!(pool.take(&origin("b")).is_none());
+        assert!(pool.take(&origin("c")).is_some());
+        assert!(!pool.evict());
+        drop(peers);
+    }
+
+    #[test]
+    fn one_that_was_closed_or_got_bytes_that_nobody_asked_for_is_not_given() {
+        let meddlers: [fn(&mut TcpStream); 2] = [
+            |peer| peer.shutdown(Shutdown::Both).unwrap(),
+            |peer| peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").unwrap(),
+        ];
+        for meddle in meddlers {
+            let pool = Pool::new(8);
+            let (quiet, _peer) = connection("a", None);
+            let (meddled_with, _other_peer) = connection("a", Some(meddle));
+            pool.put(quiet);
+            pool.put(meddled_with);
+            // The most recent is asked first, and passed over.
+            assert!(pool.take(&origin("a")).is_some());
+            assert!(pool.take(&origin("a")).is_none());
+        }
+    }
+}

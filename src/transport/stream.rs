@@ -1,0 +1,85 @@
+//! A connection's byte stream: TCP, or TLS over it.
+
+use std::io;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use async_io::Async;
+use futures_lite::{AsyncRead, AsyncWrite};
+
+/// What bytes go over.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(Async<TcpStream>),
+    #[cfg(feature = "tls")]
+    Tls(Box<super::tls::TlsStream>),
+}
+
+impl Stream {
+    /// Whether an idle connection may be used again: it is open, and nothing has come that nobody asked for.
+    ///
+    /// It asks without waiting. A TLS server may have sent session tickets; reading them is part of the asking.
+    pub fn is_quiet(&mut self) -> bool {
+        match self {
+            Self::Plain(socket) => {
+                let nothing = socket.get_ref().peek(&mut [0]).err();
+                nothing.is_some_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => {
+                stream.get_mut().0.begin_turn();
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                Pin::new(stream).poll_read(&mut cx, &mut [0]).is_pending()
+            }
+        }
+    }
+
+    /// Pending until a read may have something to give. A TLS stream has to be read to tell.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(socket) => socket.poll_readable(cx).map(drop),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => Poll::Ready(()),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => {
+                stream.get_mut().0.begin_turn();
+                Pin::new(stream).poll_read(cx, buf)
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_close(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_close(cx),
+        }
+    }
+}
