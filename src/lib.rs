@@ -30,6 +30,7 @@ pub mod input;
 mod job;
 mod offload;
 mod outcome;
+mod output;
 pub mod text;
 mod transport;
 

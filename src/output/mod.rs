@@ -1,0 +1,22 @@
+//! Bodies → files, memory or nothing.
+//!
+//! ```text
+//! job ─▶ Folder::claim ─▶ Name ─▶ Sink ─▶ bytes in memory ─▶ (large: a file, not yet under its name) ─▶ finish ─▶ Kept
+//!                                                                                                   └▶ discard
+//! ```
+//!
+//! A [`Folder`] is the output directory: it gives every job of a run a name of its own. A [`Sink`] takes the body of one
+//! attempt and leaves either the whole of it or nothing. Everything that touches the disk runs on the disk's own threads, and
+//! is reached through directory descriptors, so that no symbolic link below the directory is passed through.
+
+mod folder;
+mod name;
+mod places;
+mod sink;
+mod spool;
+mod temporary;
+mod used;
+
+pub(crate) use folder::Folder;
+pub(crate) use name::Name;
+pub(crate) use sink::Sink;

@@ -1,0 +1,284 @@
+//! The body of one attempt → a count, a body in memory, or a file; or, if the attempt fails, nothing.
+//!
+//! It owns the body while it arrives. It refuses to leave a part: what is not finished is gone, whether it is
+//! discarded or just dropped.
+
+use std::fs::File;
+use std::io::Write as _;
+
+use super::folder::Folder;
+use super::name::Name;
+use super::spool::{Settled, Spool, Store};
+use super::temporary::Temporary;
+use crate::error::Error;
+use crate::offload::{Lane, unblock};
+use crate::outcome::{Body, Kept};
+
+/// Where a body goes while it arrives: one for each attempt.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    /// The bytes so far; they are kept nowhere.
+    Count(u64),
+    Hold(Spool<Unnamed>),
+    Save(Spool<Named>),
+}
+
+impl Sink {
+    /// Counts the body.
+    pub(crate) fn count() -> Self {
+        Self::Count(0)
+    }
+
+    /// Holds the body, to hand it over.
+    pub(crate) fn hold() -> Self {
+        Self::Hold(Spool::new(Unnamed))
+    }
+
+    /// Saves the body under a name. Nothing is made on the disk yet.
+    pub(crate) fn save(folder: &Folder, name: Name) -> Self {
+        Self::Save(Spool::new(Named { folder: folder.clone(), name }))
+    }
+
+    /// Takes the next bytes of the body. A write that is given up half-way must be followed by [`discard`](Self::discard)
+    /// or a drop: it can't be told how much of `data` was taken.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Io` if the disk refused these bytes, or ones before.
+    pub(crate) async fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Count(bytes) => {
+                *bytes += data.len() as u64;
+                Ok(())
+            }
+            Self::Hold(spool) => spool.write(data).await,
+            Self::Save(spool) => spool.write(data).await,
+        }
+    }
+
+    /// How many bytes were taken.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Count(bytes) => *bytes,
+            Self::Hold(spool) => spool.bytes(),
+            Self::Save(spool) => spool.bytes(),
+        }
+    }
+
+    /// Keeps the body, which is complete and verified. Not to be raced against a timer: given up half-way, the file is
+    /// there or it is not.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Io` if the disk refused; nothing is left then.
+    pub(crate) async fn finish(self) -> Result<Kept, Error> {
+        match self {
+            Self::Count(bytes) => Ok(Kept::Counted { bytes }),
+            Self::Hold(spool) => hand_over(spool.settle().await?).await,
+            Self::Save(spool) => {
+                let settled = spool.settle().await?;
+                unblock(Lane::Disk, move || put_in_place(settled)).await
+            }
+        }
+    }
+
+    /// The attempt failed: nothing is left of it when this returns.
+    pub(crate) async fn discard(self) {
+        match self {
+            Self::Count(_) => {}
+            Self::Hold(spool) => spool.discard().await,
+            Self::Save(spool) => spool.discard().await,
+        }
+    }
+}
+
+async fn hand_over(settled: Settled<Unnamed>) -> Result<Kept, Error> {
+    let Settled { store, part, buffer, bytes } = settled;
+    let Some(mut file) = part else { return Ok(Kept::Held(Body { start: buffer, rest: None })) };
+    let file = unblock(Lane::Disk, move || store.append(&mut file, &buffer).map(|()| file)).await?;
+    Ok(Kept::Held(Body { start: Vec::new(), rest: Some((file, bytes)) }))
+}
+
+/// Makes the file, if it isn't there yet, writes the rest and names it: one trip to the disk's threads for a
+/// small body.
+fn put_in_place(settled: Settled<Named>) -> Result<Kept, Error> {
+    let Settled { store, part, buffer, bytes } = settled;
+    let mut part = part.map_or_else(|| store.open(), Ok)?;
+    store.append(&mut part, &buffer)?;
+    store.folder.commit(part, &store.name)?;
+    Ok(Kept::Saved { file: store.folder.path(&store.name), bytes })
+}
+
+/// Keeps a body in a file that has no name, in the system's folder for temporary files.
+#[derive(Debug, Clone)]
+pub(crate) struct Unnamed;
+
+impl Store for Unnamed {
+    type Part = File;
+
+    fn open(&self) -> Result<File, Error> {
+        tempfile::tempfile().map_err(|e| Error::io("making a temporary file for a large body", e))
+    }
+
+    fn append(&self, file: &mut File, bytes: &[u8]) -> Result<(), Error> {
+        file.write_all(bytes).map_err(|e| Error::io("writing a large body to a temporary file", e))
+    }
+}
+
+/// Keeps a body beside the file that it is to become.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    folder: Folder,
+    name: Name,
+}
+
+impl Store for Named {
+    type Part = Temporary;
+
+    fn open(&self) -> Result<Temporary, Error> {
+        self.folder.begin(&self.name)
+    }
+
+    fn append(&self, temporary: &mut Temporary, bytes: &[u8]) -> Result<(), Error> {
+        temporary.append(bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Existing;
+    use crate::error::ErrorKind;
+    use futures_lite::future::{block_on, poll_once};
+    use std::fs;
+    use std::path::Path;
+
+    const LARGE: usize = 300_001;
+
+    fn body(length: usize) -> Vec<u8> {
+        (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    }
+
+    fn save(dir: &Path, out: &str) -> Sink {
+        let folder = Folder::open(dir, Existing::Replace).unwrap();
+        let name = folder.claim("http://h/", Some(out)).unwrap();
+        Sink::save(&folder, name)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// Writes a body as it would arrive, and finishes it.
+    fn keep(mut sink: Sink, body: &[u8]) -> Result<Kept, Error> {
+        block_on(async {
+            for data in body.chunks(10_000) {
+                sink.write(data).await?;
+            }
+            assert_eq!(sink.bytes(), body.len() as u64);
+            sink.finish().await
+        })
+    }
+
+    #[test]
+    fn a_counted_body_is_counted() {
+        assert!(matches!(keep(Sink::count(), &body(LARGE)), Ok(Kept::Counted { bytes }) if bytes == LARGE as u64));
+    }
+
+    #[test]
+    fn a_held_body_is_handed_over_whole_and_a_large_one_is_not_in_memory() {
+        for length in [0, 1, 64 * 1024, 64 * 1024 + 1, LARGE] {
+            let Ok(Kept::Held(held)) = keep(Sink::hold(), &body(length)) else { panic!("{length}") };
+            assert_eq!(held.len(), length as u64);
+            assert_eq!(held.rest.is_some(), length > 64 * 1024);
+            assert!(held.start.len() <= 64 * 1024);
+            assert!(held.into_bytes().unwrap() == body(length), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_saved_body_is_a_file_of_its_name_and_nothing_else_is_left() {
+        for length in [0, 1, 64 * 1024, 64 * 1024 + 1, LARGE] {
+            let dir = tempfile::tempdir().unwrap();
+            let kept = keep(save(dir.path(), "a.bin"), &body(length));
+            let Ok(Kept::Saved { file, bytes }) = kept else { panic!("{kept:?}") };
+            assert_eq!((file.as_path(), bytes), (dir.path().join("a.bin").as_path(), length as u64));
+            assert!(fs::read(file).unwrap() == body(length), "{length}");
+            assert_eq!(names(dir.path()), ["a.bin"]);
+        }
+    }
+
+    #[test]
+    fn a_saved_body_makes_its_folders_and_replaces_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("f")).unwrap();
+        for (out, text) in [("f/a", "old"), ("f/a", "new"), ("g/h/a", "other")] {
+            keep(save(dir.path(), out), text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(dir.path().join(out)).unwrap(), text);
+        }
+        assert_eq!(names(&dir.path().join("f")), ["a"]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_body_that_is_discarded_or_dropped() {
+        for length in [0, 1, LARGE] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut sink = save(dir.path(), "a");
+            block_on(sink.write(&body(length))).unwrap();
+            block_on(sink.discard());
+            assert_eq!(names(dir.path()), [""; 0], "{length}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = save(dir.path(), "a");
+        block_on(sink.write(&body(LARGE))).unwrap();
+        assert_eq!(names(dir.path()).len(), 1);
+        // The last piece is not full, so nothing is on its way to the disk and the drop is over when it returns.
+        drop(sink);
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_body_whose_write_was_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = save(dir.path(), "a");
+        block_on(async {
+            drop(poll_once(sink.write(&body(LARGE))).await);
+            sink.discard().await;
+        });
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_directory_of_that_name_is_an_error_that_says_so_and_nothing_is_left() {
+        for length in [1, LARGE] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("a")).unwrap();
+            let error = keep(save(dir.path(), "a"), &body(length)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io);
+            assert!(error.to_string().contains("a directory is in the way of"), "{error}");
+            assert_eq!(names(dir.path()), ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_can_not_be_made_fails_the_body_small_or_large() {
+        for length in [1, LARGE] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("f"), "").unwrap();
+            let error = keep(save(dir.path(), "f/a"), &body(length)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io);
+            assert!(error.to_string().contains("/f` can't be used"), "{error}");
+            assert_eq!(names(dir.path()), ["f"]);
+        }
+    }
+
+    #[test]
+    fn an_old_file_outlives_a_body_that_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "old").unwrap();
+        let mut sink = save(dir.path(), "a");
+        block_on(sink.write(&body(LARGE))).unwrap();
+        block_on(sink.discard());
+        assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "old");
+    }
+}

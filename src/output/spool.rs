@@ -1,0 +1,223 @@
+//! Bytes as they arrive → memory while they are few, the disk in large pieces once they are more.
+//!
+//! It owns the buffer and the one piece that may be on its way to the disk. Where the disk part is, a [`Store`] says.
+//! A write that is given up half-way (a time limit) loses track of nothing: the piece stays here until it is settled.
+//!
+//! ```text
+//! Idle, in memory ─▶ Busy ─▶ Idle, on disk ─▶ Busy ─▶ …      Busy ─▶ Failed, if the disk refuses
+//! ```
+
+use std::mem;
+
+use crate::error::{Error, ErrorKind};
+use crate::offload::{Lane, Task, unblock};
+
+/// How much is held in memory, and how much goes to the disk at once: small files then cost one trip to the disk's
+/// threads, and large ones a trip for every 64 KiB, which is as fast as larger pieces are.
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// Where the bytes go that memory does not hold. All of it blocks on the disk.
+pub(crate) trait Store: Clone + Send + 'static {
+    /// What is on the disk. When it is dropped, nothing of it is left.
+    type Part: Send + 'static;
+
+    fn open(&self) -> Result<Self::Part, Error>;
+
+    fn append(&self, part: &mut Self::Part, bytes: &[u8]) -> Result<(), Error>;
+}
+
+/// A body that is arriving.
+#[derive(Debug)]
+pub(crate) struct Spool<S: Store> {
+    store: S,
+    state: State<S::Part>,
+    bytes: u64,
+}
+
+/// A body that has arrived: what is on the disk, if anything, and what comes after it.
+#[derive(Debug)]
+pub(super) struct Settled<S: Store> {
+    pub(super) store: S,
+    pub(super) part: Option<S::Part>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug)]
+enum State<P> {
+    Idle { part: Option<P>, buffer: Vec<u8> },
+    Busy(Task<Result<(P, Vec<u8>), Error>>),
+    Failed,
+}
+
+impl<S: Store> Spool<S> {
+    pub(super) fn new(store: S) -> Self {
+        Self { store, state: State::Idle { part: None, buffer: Vec::new() }, bytes: 0 }
+    }
+
+    /// How many bytes were taken.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes the next bytes, waiting for the disk if it is behind.
+    pub(super) async fn write(&mut self, mut data: &[u8]) -> Result<(), Error> {
+        while !data.is_empty() {
+            let (part, buffer) = self.idle().await?;
+            let (now, later) = data.split_at_checked(PIECE.saturating_sub(buffer.len())).unwrap_or((data, &[]));
+            let wanted = (buffer.len() + now.len()).next_power_of_two().min(PIECE);
+            buffer.reserve_exact(wanted.saturating_sub(buffer.len()));
+            buffer.extend_from_slice(now);
+            // What fills the memory exactly may be the whole body, and then needs no disk before the end.
+            let is_piece = buffer.len() >= PIECE && (part.is_some() || !later.is_empty());
+            self.bytes += now.len() as u64;
+            data = later;
+            if is_piece {
+                self.spill();
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole of it, once the disk has taken what was on its way.
+    pub(super) async fn settle(mut self) -> Result<Settled<S>, Error> {
+        self.idle().await?;
+        match self.state {
+            State::Idle { part, buffer } => Ok(Settled { store: self.store, part, buffer, bytes: self.bytes }),
+            State::Busy(_) | State::Failed => Err(failed_before()),
+        }
+    }
+
+    /// Removes what is on the disk; returns when it is gone.
+    pub(super) async fn discard(self) {
+        if let Ok(Settled { part: Some(part), .. }) = self.settle().await {
+            unblock(Lane::Disk, move || drop(part)).await;
+        }
+    }
+
+    /// Waits until nothing is on its way to the disk.
+    async fn idle(&mut self) -> Result<(&mut Option<S::Part>, &mut Vec<u8>), Error> {
+        if let State::Busy(task) = &mut self.state {
+            let done = task.await;
+            self.state = State::Failed;
+            let (part, buffer) = done?;
+            self.state = State::Idle { part: Some(part), buffer };
+        }
+        match &mut self.state {
+            State::Idle { part, buffer } => Ok((part, buffer)),
+            State::Busy(_) | State::Failed => Err(failed_before()),
+        }
+    }
+
+    /// Sends what is in memory to the disk, and does not wait: it is part of [`idle`](Self::idle) to do so.
+    fn spill(&mut self) {
+        let store = self.store.clone();
+        if let State::Idle { part, mut buffer } = mem::replace(&mut self.state, State::Failed) {
+            self.state = State::Busy(unblock(Lane::Disk, move || {
+                let mut part = part.map_or_else(|| store.open(), Ok)?;
+                store.append(&mut part, &buffer)?;
+                buffer.clear();
+                Ok((part, buffer))
+            }));
+        }
+    }
+}
+
+fn failed_before() -> Error {
+    Error::new(ErrorKind::Io, "the body can't be kept: writing it to the disk failed before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{block_on, poll_once};
+    use std::sync::{Arc, Mutex};
+
+    /// A disk of so many bytes, with its parts counted by the references to it.
+    #[derive(Debug, Clone)]
+    struct Disk {
+        room: usize,
+        pieces: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl Store for Disk {
+        type Part = (Vec<u8>, Arc<Mutex<Vec<usize>>>);
+
+        fn open(&self) -> Result<Self::Part, Error> {
+            Ok((Vec::new(), Arc::clone(&self.pieces)))
+        }
+
+        fn append(&self, part: &mut Self::Part, bytes: &[u8]) -> Result<(), Error> {
+            if part.0.len() + bytes.len() > self.room {
+                return Err(Error::new(ErrorKind::Io, "disk full"));
+            }
+            part.0.extend_from_slice(bytes);
+            self.pieces.lock().unwrap().push(bytes.len());
+            Ok(())
+        }
+    }
+
+    fn spool(room: usize) -> Spool<Disk> {
+        Spool::new(Disk { room, pieces: Arc::default() })
+    }
+
+    fn body(length: usize) -> Vec<u8> {
+        (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn what_fits_memory_stays_there_and_one_byte_more_goes_to_the_disk() {
+        for (length, on_disk) in [(0, false), (1, false), (PIECE, false), (PIECE + 1, true)] {
+            let mut spool = spool(usize::MAX);
+            block_on(spool.write(&body(length))).unwrap();
+            assert_eq!(block_on(spool.settle()).unwrap().part.is_some(), on_disk, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_the_same_however_it_arrives_and_goes_to_the_disk_in_whole_pieces() {
+        let body = body(5 * PIECE + 17);
+        for size in [1000, 16 * 1024, PIECE, 3 * PIECE - 1, body.len()] {
+            let mut spool = spool(usize::MAX);
+            body.chunks(size).for_each(|data| block_on(spool.write(data)).unwrap());
+            assert_eq!(spool.bytes(), body.len() as u64);
+            let settled = block_on(spool.settle()).unwrap();
+            let kept = [settled.part.unwrap().0, settled.buffer].concat();
+            assert!(kept == body, "in pieces of {size}");
+            assert_eq!(*settled.store.pieces.lock().unwrap(), [PIECE; 5]);
+        }
+    }
+
+    #[test]
+    fn memory_grows_with_a_small_body_and_never_past_a_piece() {
+        let mut spool = spool(usize::MAX);
+        let mut capacities = Vec::new();
+        for data in body(3 * PIECE).chunks(3000) {
+            block_on(spool.write(data)).unwrap();
+            capacities.push(block_on(spool.idle()).unwrap().1.capacity());
+        }
+        assert!(capacities[0] < 8192 && capacities.iter().all(|&capacity| capacity <= PIECE), "{capacities:?}");
+    }
+
+    #[test]
+    fn after_the_disk_refused_nothing_is_taken_for_kept() {
+        let mut spool = spool(PIECE);
+        let refused = block_on(async {
+            spool.write(&body(2 * PIECE)).await?;
+            spool.write(&body(2 * PIECE)).await
+        });
+        assert_eq!(refused.unwrap_err().to_string(), "disk full");
+        assert!(block_on(spool.write(b"more")).is_err());
+        assert!(block_on(spool.settle()).is_err());
+    }
+
+    #[test]
+    fn a_write_that_is_given_up_leaves_what_was_under_way_to_be_discarded() {
+        let mut spool = spool(usize::MAX);
+        let pieces = Arc::clone(&spool.store.pieces);
+        assert!(block_on(poll_once(spool.write(&body(PIECE + 1)))).is_none_or(|done| done.is_ok()));
+        block_on(spool.discard());
+        // The test's own is the only reference left: store and part are gone.
+        assert_eq!(Arc::strong_count(&pieces), 1);
+    }
+}

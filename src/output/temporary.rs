@@ -1,0 +1,271 @@
+//! Bytes that are not complete yet → a file under a name that no one takes for the final one.
+//!
+//! It owns the temporaries: `.smolget-` and 16 hexadecimal digits and `.part`, in the folder of the final name, each
+//! locked (flock) as long as the run that writes it lives. The kernel lets go of the lock however the run ends, so a
+//! temporary without one is a leftover, and one with it is never touched.
+
+use std::ffi::CStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
+use rustix::io::{Errno, retry_on_intr};
+
+const PREFIX: &[u8] = b".smolget-";
+const SUFFIX: &[u8] = b".part";
+
+/// The hexadecimal digits of a temporary's name.
+const DIGITS: usize = 16;
+
+/// How many names are tried: a second one is needed once in a long life.
+const TRIES: u32 = 8;
+
+/// A folder, opened.
+pub(super) type Place = Arc<OwnedFd>;
+
+/// A file that is gone when this is dropped, unless it was committed.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    place: Place,
+    name: String,
+    file: File,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Unlink,
+    Committed,
+}
+
+impl Temporary {
+    /// Makes a temporary in a folder and locks it.
+    pub(super) fn create(place: &Place) -> io::Result<Self> {
+        for _ in 0..TRIES {
+            let made = Self::attempt(place)?;
+            if let Some(temporary) = made {
+                return Ok(temporary);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "no temporary name is free"))
+    }
+
+    /// Makes a temporary under a name drawn at random; `None` if the name was there, or another run swept it away.
+    fn attempt(place: &Place) -> io::Result<Option<Self>> {
+        let name = format!(".smolget-{:016x}.part", fastrand::u64(..));
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match retry_on_intr(|| openat(place, name.as_str(), flags, Mode::from_raw_mode(0o666))) {
+            Ok(file) => File::from(file),
+            Err(Errno::EXIST) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let temporary = Self { place: Arc::clone(place), name, file, fate: Fate::Unlink };
+        Ok(temporary.is_ours()?.then_some(temporary))
+    }
+
+    /// Locks the new file; whether it is still there then: a sweep may have come between making and locking.
+    ///
+    /// It looks for the name, not the link count, which some file systems in user space leave at zero.
+    fn is_ours(&self) -> io::Result<bool> {
+        match self.file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            // No locks here. Then no sweep can get one either, and the file is safe without.
+            Err(TryLockError::Error(e)) => log::debug!("temporary {} has no lock: {e}", self.name),
+            Ok(()) => {}
+        }
+        match retry_on_intr(|| statat(&self.place, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Adds to the end.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Gives the file its final name in the same folder, in place of what has that name.
+    ///
+    /// A copy of the descriptor is closed before that: `close` is where NFS and FUSE tell of a write that failed, every
+    /// one of them does, and the file itself has to stay open to keep its lock until it has its name.
+    pub(super) fn commit(mut self, name: &str) -> io::Result<()> {
+        // Without a descriptor to spare there is nothing to close.
+        if let Ok(copy) = self.file.try_clone() {
+            nix::unistd::close(copy)?;
+        }
+        retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
+        self.fate = Fate::Committed;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    /// Unlinks before the file is closed, so before the lock is gone.
+    fn drop(&mut self) {
+        if self.fate == Fate::Unlink
+            && let Err(e) = retry_on_intr(|| unlinkat(&self.place, self.name.as_str(), AtFlags::empty()))
+        {
+            log::debug!("temporary {} was not removed: {e}", self.name);
+        }
+    }
+}
+
+/// Removes the temporaries of runs that are no more from a folder. What can't be removed is left: it harms nobody.
+pub(super) fn sweep(place: &OwnedFd) {
+    if let Err(e) = try_sweep(place) {
+        log::debug!("a folder could not be looked through for leftovers: {e}");
+    }
+}
+
+fn try_sweep(place: &OwnedFd) -> io::Result<()> {
+    // Opened once more: a place may be a descriptor that only leads on, and can't be read.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    for entry in Dir::new(retry_on_intr(|| openat(place, ".", flags, Mode::empty()))?)? {
+        let entry = entry?;
+        let may_be_file = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
+        if may_be_file && is_temporary(entry.file_name()) {
+            match remove_leftover(place, entry.file_name()) {
+                Ok(()) => log::debug!("removed {:?}, left by a run that was killed", entry.file_name()),
+                Err(e) => log::debug!("left {:?} alone: {e}", entry.file_name()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file if no run holds its lock, with the lock held meanwhile: the run that made it could lock it else.
+fn remove_leftover(place: &OwnedFd, name: &CStr) -> io::Result<()> {
+    // For writing, because NFS gives an exclusive lock for nothing less; not blocking, in case it is no file after all.
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(retry_on_intr(|| openat(place, name, flags, Mode::empty()))?);
+    if !FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    file.try_lock()?;
+    Ok(retry_on_intr(|| unlinkat(place, name, AtFlags::empty()))?)
+}
+
+fn is_temporary(name: &CStr) -> bool {
+    let digits = name.to_bytes().strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    digits
+        .is_some_and(|digits| digits.len() == DIGITS && digits.iter().all(|digit| b"0123456789abcdef".contains(digit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    const LEFTOVER: &str = ".smolget-0123456789abcdef.part";
+
+    fn place(path: &Path) -> Place {
+        Arc::new(File::open(path).unwrap().into())
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_temporary_is_hidden_while_it_grows_and_has_its_name_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut temporary = Temporary::create(&place(dir.path())).unwrap();
+        temporary.append(b"ab").unwrap();
+        temporary.append(b"c").unwrap();
+        let while_growing = names(dir.path());
+        assert_eq!(while_growing.len(), 1);
+        assert!(is_temporary(&std::ffi::CString::new(while_growing[0].as_str()).unwrap()), "{while_growing:?}");
+        temporary.commit("a").unwrap();
+        assert_eq!(names(dir.path()), ["a"]);
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"abc");
+    }
+
+    #[test]
+    fn a_temporary_that_is_dropped_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Temporary::create(&place(dir.path())).unwrap());
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_sweep_takes_what_nobody_holds_and_leaves_what_a_run_is_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let live = Temporary::create(&place(dir.path())).unwrap();
+        fs::write(dir.path().join(LEFTOVER), "half").unwrap();
+        sweep(&place(dir.path()));
+        assert_eq!(names(dir.path()), [live.name.as_str()]);
+    }
+
+    #[test]
+    fn a_sweep_leaves_a_lock_holder_alone_until_it_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let holder = File::create(dir.path().join(LEFTOVER)).unwrap();
+        holder.lock().unwrap();
+        sweep(&place(dir.path()));
+        assert_eq!(names(dir.path()), [LEFTOVER]);
+        drop(holder);
+        sweep(&place(dir.path()));
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_sweep_takes_nothing_that_only_looks_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let alike = [
+            ".smolget-0123456789abcde.part",
+            ".smolget-0123456789abcdef.part.bak",
+            ".smolget-0123456789abcdeg.part",
+            ".smolget-0123456789ABCDEF.part",
+            "smolget-0123456789abcdef.part",
+            ".smolget-.part",
+            "a.part",
+        ];
+        alike.iter().for_each(|name| fs::write(dir.path().join(name), "").unwrap());
+        fs::create_dir(dir.path().join(".smolget-00000000000000d0.part")).unwrap();
+        symlink("a.part", dir.path().join(".smolget-00000000000000e0.part")).unwrap();
+        let before = names(dir.path());
+        sweep(&place(dir.path()));
+        assert_eq!(names(dir.path()), before);
+        assert_eq!(before.len(), alike.len() + 2);
+    }
+
+    #[test]
+    fn a_temporary_that_was_swept_before_it_was_locked_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let swept = Temporary::create(&place(dir.path())).unwrap();
+        assert!(swept.is_ours().unwrap());
+        fs::remove_file(dir.path().join(&swept.name)).unwrap();
+        assert!(!swept.is_ours().unwrap());
+    }
+
+    #[test]
+    fn the_old_file_is_whole_until_the_new_one_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let old = File::open(&path).unwrap();
+        let mut temporary = Temporary::create(&place(dir.path())).unwrap();
+        temporary.append(b"new, and longer").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        temporary.commit("a").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new, and longer");
+        assert_eq!(io::read_to_string(old).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_directory_of_the_final_name_stays_and_the_temporary_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("a")).unwrap();
+        let temporary = Temporary::create(&place(dir.path())).unwrap();
+        assert_eq!(temporary.commit("a").unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(names(dir.path()), ["a"]);
+    }
+}
