@@ -25,6 +25,7 @@
 //! memory or to nothing. Out of scope, by design: HTTP/2, cookies, recursion, uploads, any scheme but http and https.
 
 mod config;
+mod engine;
 mod error;
 pub mod input;
 mod job;
@@ -37,6 +38,7 @@ mod transport;
 pub use config::{
     DEFAULT_JOBS, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Resolve, Trust, USER_AGENT,
 };
+pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};
 pub use job::{Checksum, Entry, Header, Job, Rejected, parse_url};
 pub use outcome::{Body, Kept, Outcome};

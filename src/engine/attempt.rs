@@ -1,0 +1,217 @@
+//! One attempt: request, redirects, body.
+//!
+//! ```text
+//!  send ─▶ head ─┬▶ redirect ─▶ drain ─▶ send …
+//!                ├▶ 400 and above, or a redirect that is refused ─▶ drain ─▶ failed
+//!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed
+//! ```
+
+use std::time::Duration;
+
+use async_io::Timer;
+use futures_lite::{AsyncBufRead, AsyncBufReadExt, future};
+use sha2::{Digest, Sha256};
+use surf::Url;
+
+use super::leash::Leash;
+use super::redirect::{self, Verdict};
+use super::retry;
+use super::route::Route;
+use super::run::Run;
+use crate::config::Method;
+use crate::error::{Error, ErrorKind};
+use crate::job::Job;
+use crate::outcome::Kept;
+use crate::output::{Name, Sink};
+use crate::text::{self, Shown};
+use crate::transport::{self, Head, Received};
+
+/// How much of a body that nobody wants is read, so that its connection can be used again.
+const MAX_DRAIN: u64 = 64 * 1024;
+/// How long that may take: a new connection costs less.
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(1);
+/// How long a failed job waits for its temporary to be gone; a disk that takes longer removes it when it can.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
+/// How many times a body may be ready at once before others get their turn.
+const TURN: u32 = 32;
+
+/// What a job's row tells beside how the job ended.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub attempts: u32,
+    /// Followed in the last attempt.
+    pub redirects: u32,
+    /// Of the last final response.
+    pub status: Option<u16>,
+    /// The last that was asked.
+    pub last_url: Option<Url>,
+}
+
+/// What an attempt failed with, and what the server says of the next.
+#[derive(Debug)]
+pub(super) struct Setback {
+    pub error: Error,
+    /// How long the server asks to wait.
+    pub pause: Option<Duration>,
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        Self { error, pause: None }
+    }
+}
+
+type Reader = Box<dyn AsyncBufRead + Unpin + Send + Sync>;
+
+/// Makes one attempt to fetch `job` from `url`.
+pub(super) async fn attempt(
+    run: &Run,
+    job: &Job,
+    url: &Url,
+    name: Option<&Name>,
+    leash: &mut Leash,
+    record: &mut Record,
+) -> Result<Kept, Setback> {
+    record.status = None;
+    record.redirects = 0;
+    let mut route = Route::start(&run.config, &run.common, job, url)?;
+    record.attempts = record.attempts.saturating_add(1);
+    let mut url = url.clone();
+    loop {
+        record.last_url = Some(url.clone());
+        let request = transport::request(run.config.method, url.clone(), route.fields().clone());
+        let mut response = leash.hold(run.client.send(request)).await?.map_err(transport::send_error)?;
+        let Received { head, length } = transport::received(&mut response)?;
+        let body = response.take_body().into_reader();
+        let max = run.config.max_redirects;
+        match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
+            Verdict::Final => {
+                record.status = Some(head.status());
+                return finish(run, job, name, leash, &head, length, body).await;
+            }
+            Verdict::Refuse(error) => {
+                record.status = Some(head.status());
+                drain(leash, body).await;
+                return Err(error.into());
+            }
+            Verdict::Follow { url: next, same_origin } => {
+                log::debug!("{}: status {} leads to {}", Shown(&url), head.status(), Shown(&next));
+                drain(leash, body).await;
+                route.follow(&next, same_origin)?;
+                record.redirects += 1;
+                url = next;
+            }
+        }
+    }
+}
+
+/// Judges the final head, and keeps the body.
+async fn finish(
+    run: &Run,
+    job: &Job,
+    name: Option<&Name>,
+    leash: &mut Leash,
+    head: &Head,
+    length: Option<u64>,
+    body: Reader,
+) -> Result<Kept, Setback> {
+    let status = head.status();
+    if status >= 400 {
+        drain(leash, body).await;
+        let pause =
+            head.value("retry-after").and_then(|value| retry::pause(value, head.value("date"), run.clock.now()));
+        return Err(Setback {
+            error: Error::new(ErrorKind::Status, format!("the server answered with status {status}")),
+            pause,
+        });
+    }
+    if status == 304 && job.checksum.is_some() {
+        return Err(Error::new(ErrorKind::Checksum, "status 304 brings no body for the checksum to verify").into());
+    }
+    // There is no body to keep, and 304 must not empty the file that the user asked about.
+    if run.config.method == Method::Head || status == 304 {
+        return Ok(Kept::Counted { bytes: 0 });
+    }
+    if let Some(max) = run.config.max_size.filter(|&max| length.is_some_and(|length| length > max)) {
+        return Err(too_large(max).into());
+    }
+    let mut sink = run.sink(name);
+    match receive(run, job, leash, body, &mut sink).await {
+        Ok(()) => Ok(sink.finish().await?),
+        Err(error) => {
+            discard(sink).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Reads a body to its end into `sink`, and verifies it.
+async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: Reader, sink: &mut Sink) -> Result<(), Error> {
+    let max = run.config.max_size;
+    let mut digest = job.checksum.map(|expected| (expected, Sha256::new()));
+    let mut turns = 0;
+    loop {
+        let data = leash.hold(body.fill_buf()).await?.map_err(transport::body_error)?;
+        let length = data.len();
+        if length == 0 {
+            break;
+        }
+        if let Some(max) = max.filter(|max| sink.bytes().saturating_add(length as u64) > *max) {
+            return Err(too_large(max));
+        }
+        if let Some((_, digest)) = &mut digest {
+            digest.update(data);
+        }
+        run.traffic.add(length);
+        leash.hold(sink.write(data)).await??;
+        body.consume(length);
+        take_turn(&mut turns).await;
+    }
+    if digest.is_none_or(|(expected, digest)| expected.matches(&digest.finalize())) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Checksum, "the body is not the one that the checksum is of"))
+}
+
+/// Notes that a body was ready once more, and every [`TURN`] times lets others have their turn.
+async fn take_turn(turns: &mut u32) {
+    *turns = (*turns + 1) % TURN;
+    if *turns == 0 {
+        future::yield_now().await;
+    }
+}
+
+fn too_large(max: u64) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("the body is over {}; raise --max-size", text::size(max)))
+}
+
+/// Leaves nothing of a body that failed.
+async fn discard(sink: Sink) {
+    let patience = async {
+        Timer::after(MAX_DISCARD_TIME).await;
+    };
+    future::or(sink.discard(), patience).await;
+}
+
+/// Reads what is left of a body that nobody wants, if that is little and comes soon. Whatever goes wrong, and a run that is
+/// stopped, only costs the connection: what became of the attempt is known already.
+async fn drain(leash: &mut Leash, mut body: Reader) {
+    let rest = async {
+        let mut left = MAX_DRAIN;
+        let mut turns = 0;
+        while let Ok(data) = body.fill_buf().await {
+            let length = data.len();
+            match left.checked_sub(length as u64) {
+                Some(still) if length > 0 => left = still,
+                _ => break,
+            }
+            body.consume(length);
+            take_turn(&mut turns).await;
+        }
+    };
+    let patience = async {
+        Timer::after(MAX_DRAIN_TIME).await;
+    };
+    // Patience is asked first: bytes that never end come faster than it does.
+    let _ = leash.hold(future::or(patience, rest)).await;
+}

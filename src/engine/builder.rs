@@ -1,0 +1,131 @@
+//! Options → a [`Fetcher`]: each is checked here, and nowhere after.
+
+use std::time::Duration;
+
+use super::Fetcher;
+use crate::config::{Config, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Resolve, Trust};
+use crate::error::Error;
+use crate::job::Header;
+
+/// Sets up a [`Fetcher`]; made by [`Fetcher::builder`]. Values out of range are brought into it, as each setter says.
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    /// How many workers there are, so how many transfers are in flight at once: 1 to [`MAX_JOBS`];
+    /// [`DEFAULT_JOBS`](crate::DEFAULT_JOBS) unless set.
+    #[must_use]
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.config.jobs = jobs.clamp(1, MAX_JOBS);
+        self
+    }
+
+    /// The request method; `GET` unless set.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.config.method = method;
+        self
+    }
+
+    /// What becomes of the bodies; they are handed over with the outcome unless set.
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.config.keep = keep;
+        self
+    }
+
+    /// The `User-Agent`; [`USER_AGENT`](crate::USER_AGENT) unless set. Control characters in it are dropped.
+    #[must_use]
+    pub fn user_agent(mut self, product: impl Into<String>) -> Self {
+        self.config.user_agent = product.into();
+        self.config.user_agent.retain(|c| !c.is_control());
+        self
+    }
+
+    /// Adds a header to every request, in place of the one that would be sent anyway. When a redirect leaves the origin it
+    /// stays behind, unless it is `Accept`, `Accept-Language` or `User-Agent`.
+    #[must_use]
+    pub fn header(mut self, header: Header) -> Self {
+        self.config.headers.push(header);
+        self
+    }
+
+    /// The time limits of an attempt, each at most [`MAX_TIME`]; [`Limits::default`] unless set. A limit of zero has passed
+    /// before it starts.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        let Limits { connect, silence, total } = limits;
+        let total = total.map(|total| total.min(MAX_TIME));
+        self.config.limits = Limits { connect: connect.min(MAX_TIME), silence: silence.min(MAX_TIME), total };
+        self
+    }
+
+    /// The longest time for the whole run, at most [`MAX_TIME`]; none unless set. What is in flight then fails with
+    /// [`Phase::Deadline`](crate::Phase::Deadline), what has not begun is interrupted.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.config.deadline = Some(deadline.min(MAX_TIME));
+        self
+    }
+
+    /// Further attempts after the first at each URL of a job, for what can pass; 3 unless set.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.config.retries = retries;
+        self
+    }
+
+    /// How many redirects an attempt follows; 10 unless set. With 0 a redirect is the result, and a failure.
+    #[must_use]
+    pub fn max_redirects(mut self, redirects: u32) -> Self {
+        self.config.max_redirects = redirects;
+        self
+    }
+
+    /// The longest body that is taken, in bytes; no limit unless set. A longer one fails, with 0 every one that has a byte.
+    #[must_use]
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.config.max_size = Some(bytes);
+        self
+    }
+
+    /// What a failed job does to the rest of the run; nothing unless set.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.config.on_failure = on_failure;
+        self
+    }
+
+    /// Which addresses are used; those of both families unless set.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.config.network.family = family;
+        self
+    }
+
+    /// Adds an address to use for a host and port instead of asking the resolver.
+    #[must_use]
+    pub fn resolve(mut self, resolve: Resolve) -> Self {
+        self.config.network.resolve.push(resolve);
+        self
+    }
+
+    /// Which certificates are believed; those below Mozilla's roots unless set.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.config.network.trust = trust;
+        self
+    }
+
+    /// Reads the roots that [`trust`](Self::trust) names and makes the fetcher. Nothing is sent and no file made.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Tls`](crate::ErrorKind::Tls) if the roots can't be read or there is none among them, and
+    /// [`Url`](crate::ErrorKind::Url) if the headers can't be sent together: two of them are `Host`.
+    pub fn build(self) -> Result<Fetcher, Error> {
+        Fetcher::new(self.config)
+    }
+}

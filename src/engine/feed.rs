@@ -1,0 +1,116 @@
+//! The list → the workers: reads a job when there is room for it, and gives it a way for its outcome.
+
+use std::iter::repeat_with;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+use futures_lite::{Stream, StreamExt};
+use smol::Executor;
+
+use super::Fetcher;
+use super::leash::Leash;
+use super::run::{Run, Ticket, Traffic, work};
+use super::stop::Stopper;
+use crate::error::{Error, ErrorKind};
+use crate::job::Entry;
+use crate::outcome::Outcome;
+use crate::output::Folder;
+
+/// What a run is made of, before its directory is open.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub fetcher: Fetcher,
+    pub stopper: Stopper,
+    pub traffic: Traffic,
+}
+
+impl Plan {
+    fn begin(self, folder: Option<Folder>) -> Arc<Run> {
+        let Fetcher { config, client, common, clock, .. } = self.fetcher;
+        Arc::new(Run { config, client, common, folder, clock, stopper: self.stopper, traffic: self.traffic })
+    }
+}
+
+/// The order in which outcomes are given.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// All go into one channel as they come.
+    Completion(Sender<Outcome>),
+    /// Each has a channel of its own, and these are queued as the jobs are. The queue's capacity is how far a job may get ahead.
+    Input(Sender<Receiver<Outcome>>),
+}
+
+impl Order {
+    /// Where the next job's outcome goes; `None` if nobody wants it any more.
+    async fn reply(&self) -> Option<Sender<Outcome>> {
+        match self {
+            Self::Completion(outcomes) => Some(outcomes.clone()),
+            Self::Input(queue) => {
+                let (sender, receiver) = async_channel::bounded(1);
+                queue.send(receiver).await.ok()?;
+                Some(sender)
+            }
+        }
+    }
+}
+
+/// Opens the directory, hires the workers, hands them job after job until the list ends or the run is stopped, and waits for
+/// them to be done.
+pub(super) async fn conduct<S>(plan: Plan, jobs: S, order: Order, executor: &Executor<'static>)
+where
+    S: Stream + Send,
+    S::Item: Into<Entry>,
+{
+    let mut leash = Leash::new(&plan.stopper);
+    let jobs = pin!(jobs.map(Into::into));
+    let folder = match plan.fetcher.open_folder().await {
+        Ok(folder) => folder,
+        Err(error) => return fail_all(&mut leash, jobs, &order, &error).await,
+    };
+    let run = plan.begin(folder);
+    // As many wait as work: a worker that is done finds its next job there.
+    let (sender, tickets) = async_channel::bounded(run.config.jobs);
+    let hire = || executor.spawn(work(Arc::clone(&run), tickets.clone()));
+    let workers: Vec<_> = repeat_with(hire).take(run.config.jobs).collect();
+    drop(tickets);
+    feed(&mut leash, jobs, order, sender).await;
+    // Not detached: a worker that panics takes the run with it, so no outcome is lost in silence.
+    for worker in workers {
+        worker.await;
+    }
+}
+
+async fn feed(
+    leash: &mut Leash,
+    mut jobs: Pin<&mut (impl Stream<Item = Entry> + Send)>,
+    order: Order,
+    workers: Sender<Ticket>,
+) {
+    while let Ok(Some(entry)) = leash.hold(jobs.next()).await {
+        let Some(reply) = order.reply().await else { return };
+        // The workers take what is queued even when the run is stopped: every job that was read has its outcome.
+        if workers.send(Ticket { entry, reply }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Without its directory a run can do nothing, but still says so of every job.
+async fn fail_all(
+    leash: &mut Leash,
+    mut jobs: Pin<&mut (impl Stream<Item = Entry> + Send)>,
+    order: &Order,
+    error: &Error,
+) {
+    while let Ok(Some(entry)) = leash.hold(jobs.next()).await {
+        let outcome = match entry {
+            Entry::Job(job) => Outcome::failed(&job, Error::new(ErrorKind::Io, error.to_string())),
+            Entry::Rejected(rejected) => Outcome::rejected(rejected),
+        };
+        let Some(reply) = order.reply().await else { return };
+        if reply.send(outcome).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What holds a job back: the run may be stopped, and an attempt may take too long. Every wait of a job
+//! goes through here, but for the last one of an attempt: a body that is complete is committed whole or not at all, and
+//! one that failed is discarded within a limit of its own.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use async_io::Timer;
+use futures_lite::{Stream, future};
+
+use super::stop::Stopper;
+use crate::error::{Error, ErrorKind, Phase};
+
+/// One worker's leash; it serves all of the worker's jobs.
+#[derive(Debug)]
+pub(super) struct Leash {
+    stopper: Stopper,
+    stopped: Pin<Box<Receiver<()>>>,
+    total: Option<Total>,
+}
+
+/// The limit on the attempt under way.
+#[derive(Debug)]
+struct Total {
+    limit: Duration,
+    until: Instant,
+    timer: Timer,
+}
+
+impl Leash {
+    pub fn new(stopper: &Stopper) -> Self {
+        Self { stopper: stopper.clone(), stopped: Box::pin(stopper.stopped()), total: None }
+    }
+
+    /// An attempt begins, and may take so long.
+    pub fn begin(&mut self, limit: Option<Duration>) {
+        self.total = limit.map(|limit| {
+            let until = Instant::now() + limit;
+            Total { limit, until, timer: Timer::at(until) }
+        });
+    }
+
+    /// The attempt is over: what follows has no limit.
+    pub fn end(&mut self) {
+        self.total = None;
+    }
+
+    /// The future's output, unless the run is stopped or the attempt's time is up before.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Interrupted`](ErrorKind::Interrupted), or a timeout of phase [`Deadline`](Phase::Deadline) or [`Total`](Phase::Total).
+    pub async fn hold<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Error> {
+        let mut future = pin!(future);
+        future::poll_fn(|cx| {
+            // Asked first: a server that always has another byte must not outrun its limits.
+            if let Some(error) = self.pulled() {
+                return Poll::Ready(Err(error));
+            }
+            match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending => self.poll_pull(cx).map(Err),
+            }
+        })
+        .await
+    }
+
+    fn pulled(&self) -> Option<Error> {
+        if self.stopper.is_stopped() {
+            return Some(self.stopper.in_flight());
+        }
+        self.total.as_ref().filter(|total| Instant::now() >= total.until).map(|total| too_long(total.limit))
+    }
+
+    fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if self.stopped.as_mut().poll_next(cx).is_ready() {
+            return Poll::Ready(self.stopper.in_flight());
+        }
+        match &mut self.total {
+            Some(total) => Pin::new(&mut total.timer).poll(cx).map(|_| too_long(total.limit)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+fn too_long(limit: Duration) -> Error {
+    let message = format!("the attempt took over {} s; raise --max-time to wait longer", limit.as_secs_f64());
+    Error::new(ErrorKind::Timeout(Phase::Total), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_and_a_limit_end_what_would_wait_for_ever() {
+        async_io::block_on(async {
+            let stopper = Stopper::new();
+            let mut leash = Leash::new(&stopper);
+            assert_eq!(leash.hold(future::ready(1)).await.unwrap(), 1);
+
+            leash.begin(Some(Duration::from_millis(5)));
+            let error = leash.hold(future::pending::<()>()).await.unwrap_err();
+            assert_eq!(error.phase(), Some(Phase::Total));
+
+            leash.end();
+            stopper.stop();
+            assert!(leash.hold(future::pending::<()>()).await.unwrap_err().is_interrupted());
+        });
+    }
+
+    #[test]
+    fn what_is_always_ready_does_not_outrun_its_limit() {
+        async_io::block_on(async {
+            let mut leash = Leash::new(&Stopper::new());
+            leash.begin(Some(Duration::ZERO));
+            assert!(leash.hold(future::ready(())).await.unwrap_err().is_timeout());
+        });
+    }
+}

@@ -1,0 +1,153 @@
+//! The header fields of a job's requests, hop by hop: what goes along and what stays behind.
+//!
+//! ```text
+//!  first URL ── all fields, its credentials
+//!     │ same origin: nothing changes, unless the Location brings credentials of its own
+//!     ▼ another origin: only Accept, Accept-Language and User-Agent, and never the old credentials again
+//! ```
+
+use percent_encoding::percent_decode_str;
+use surf::Url;
+use surf::http::auth::BasicAuth;
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::job::{Header, Job};
+use crate::transport::Fields;
+
+/// What may cross to another origin: it tells no more of the user than any request does.
+const PORTABLE: [&str; 3] = ["accept", "accept-language", "user-agent"];
+
+/// The fields for the next request of an attempt.
+#[derive(Debug)]
+pub(super) struct Route<'a> {
+    config: &'a Config,
+    job: &'a Job,
+    is_at_home: bool,
+    fields: Fields,
+}
+
+/// The fields of every job that brings none of its own, encoded once for a whole run.
+///
+/// # Errors
+///
+/// Kind [`Url`](ErrorKind::Url) if a field can't be sent.
+pub(super) fn common(config: &Config) -> Result<Fields, Error> {
+    encode(config, config.headers.iter(), None)
+}
+
+impl<'a> Route<'a> {
+    /// The fields for a job's URL or mirror; `common` if it needs no others.
+    pub fn start(config: &'a Config, common: &Fields, job: &'a Job, url: &Url) -> Result<Self, Error> {
+        let credentials = credentials(url)?;
+        let fields = match credentials {
+            None if job.headers.is_empty() => common.clone(),
+            credentials => encode(config, config.headers.iter().chain(&job.headers), credentials)?,
+        };
+        Ok(Self { config, job, is_at_home: true, fields })
+    }
+
+    /// Goes on to `url`.
+    pub fn follow(&mut self, url: &Url, same_origin: bool) -> Result<(), Error> {
+        let credentials = credentials(url)?;
+        if same_origin && credentials.is_none() {
+            return Ok(());
+        }
+        self.is_at_home &= same_origin;
+        let own = self.config.headers.iter().chain(&self.job.headers);
+        let going = own.filter(|header| self.is_at_home || PORTABLE.iter().any(|name| header.is(name)));
+        self.fields = encode(self.config, going, credentials)?;
+        Ok(())
+    }
+
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+fn encode<'h>(
+    config: &'h Config,
+    own: impl Iterator<Item = &'h Header> + Clone,
+    credentials: Option<String>,
+) -> Result<Fields, Error> {
+    let defaults = [("User-Agent", Some(config.user_agent.as_str())), ("Accept", Some("*/*"))];
+    let authorization = [("Authorization", credentials.as_deref())];
+    // A header that the user gives replaces the one that would be sent anyway.
+    let missing = defaults
+        .into_iter()
+        .chain(authorization)
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
+        .filter(|(name, _)| !own.clone().any(|header| header.is(name)));
+    Fields::new(missing.chain(own.clone().map(|header| (header.name(), header.value()))))
+}
+
+/// The Basic credentials (RFC 7617) that a URL carries.
+fn credentials(url: &Url) -> Result<Option<String>, Error> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let decode = |text| percent_decode_str(text).decode_utf8();
+    match (decode(url.username()), decode(url.password().unwrap_or_default())) {
+        (Ok(user), Ok(password)) => Ok(Some(BasicAuth::new(user, password).value().to_string())),
+        _ => Err(Error::new(ErrorKind::Url, "the user or password in the URL is not UTF-8")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(headers: &[&str]) -> Config {
+        let headers = headers.iter().map(|line| Header::parse(line).unwrap()).collect();
+        Config { headers, user_agent: "ua".to_owned(), ..Config::default() }
+    }
+
+    fn sent(fields: &Fields) -> String {
+        String::from_utf8(fields.as_bytes().to_vec()).unwrap()
+    }
+
+    fn route(config: &Config, job: &str, hops: &[(&str, bool)]) -> String {
+        let job = Job::new(job).unwrap().header(Header::parse("Cookie: c").unwrap());
+        let mut route = Route::start(config, &Fields::default(), &job, job.url()).unwrap();
+        for (url, same_origin) in hops {
+            route.follow(&Url::parse(url).unwrap(), *same_origin).unwrap();
+        }
+        sent(route.fields())
+    }
+
+    #[test]
+    fn on_the_same_origin_nothing_changes() {
+        let config = config(&["X-Key: k"]);
+        let all = "User-Agent: ua\r\nAccept: */*\r\nAuthorization: Basic dTpw\r\nX-Key: k\r\nCookie: c\r\n";
+        assert_eq!(route(&config, "http://u:p@h/", &[]), all);
+        assert_eq!(route(&config, "http://u:p@h/", &[("http://h/b", true)]), all);
+    }
+
+    #[test]
+    fn on_another_origin_only_the_portable_fields_are_left_and_the_way_back_restores_nothing() {
+        let config = config(&["X-Key: k", "Accept-Language: de", "Authorization: Bearer t", "accept: text/plain"]);
+        let few = "User-Agent: ua\r\nAccept-Language: de\r\naccept: text/plain\r\n";
+        assert_eq!(route(&config, "http://u:p@h/", &[("http://g/", false)]), few);
+        assert_eq!(route(&config, "http://u:p@h/", &[("http://g/", false), ("http://h/", false)]), few);
+    }
+
+    #[test]
+    fn credentials_of_a_location_are_used_there() {
+        let there = route(&config(&[]), "http://u:p@h/", &[("http://a%3Ab:%C3%BC@g/", false)]);
+        // base64 of `a:b:ü`
+        assert_eq!(there, "User-Agent: ua\r\nAccept: */*\r\nAuthorization: Basic YTpiOsO8\r\n");
+    }
+
+    #[test]
+    fn what_the_user_says_replaces_the_defaults() {
+        let fields = common(&config(&["User-Agent: mine", "Accept: text/plain"])).unwrap();
+        assert_eq!(sent(&fields), "User-Agent: mine\r\nAccept: text/plain\r\n");
+        assert_eq!(sent(&common(&config(&[])).unwrap()), "User-Agent: ua\r\nAccept: */*\r\n");
+    }
+
+    #[test]
+    fn credentials_that_are_not_text_are_refused() {
+        assert!(credentials(&Url::parse("http://%ff:p@h/").unwrap()).is_err());
+        assert_eq!(credentials(&Url::parse("http://h/").unwrap()).unwrap(), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! What all workers of a run share, and the workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_channel::{Receiver, Sender};
+
+use super::clock::Clock;
+use super::fetch::fetch;
+use super::leash::Leash;
+use super::stop::{Reason, Stopper};
+use crate::config::{Config, Keep, OnFailure};
+use crate::job::Entry;
+use crate::outcome::Outcome;
+use crate::output::{Folder, Name, Sink};
+use crate::transport::Fields;
+
+/// What all workers of a run share.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub config: Arc<Config>,
+    pub client: surf::Client,
+    /// The fields of every request that needs no others.
+    pub common: Fields,
+    /// Where bodies are saved, if they are.
+    pub folder: Option<Folder>,
+    pub clock: Arc<dyn Clock>,
+    pub stopper: Stopper,
+    pub traffic: Traffic,
+}
+
+/// A job on its way to a worker, and where its outcome goes.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub entry: Entry,
+    pub reply: Sender<Outcome>,
+}
+
+impl Run {
+    /// Where the next body goes.
+    pub fn sink(&self, name: Option<&Name>) -> Sink {
+        match (&self.folder, name) {
+            (Some(folder), Some(name)) => Sink::save(folder, name.clone()),
+            _ if self.config.keep == Keep::Hold => Sink::hold(),
+            _ => Sink::count(),
+        }
+    }
+}
+
+/// Does jobs until there are no more.
+pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>) {
+    let mut leash = Leash::new(&run.stopper);
+    while let Ok(Ticket { entry, reply }) = tickets.recv().await {
+        let outcome = fetch(&run, entry, &mut leash).await;
+        if !outcome.is_ok() && run.config.on_failure == OnFailure::Stop {
+            run.stopper.stop_for(Reason::Failure);
+        }
+        // Nobody listens any more: the run is being dropped, and this worker with it.
+        if reply.send(outcome).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Counts the bytes of bodies as they arrive, for whoever shows progress.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    // Not 64 bits: some routers' processors have no atomics of that size. It is emptied often enough.
+    fresh: Arc<AtomicUsize>,
+}
+
+impl Traffic {
+    pub(super) fn add(&self, bytes: usize) {
+        self.fresh.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The bytes that arrived since the last call, those of attempts that failed later among them.
+    ///
+    /// On a 32-bit machine it has to be called before 4 GiB have passed.
+    #[must_use]
+    pub fn take(&self) -> u64 {
+        self.fresh.swap(0, Ordering::Relaxed) as u64
+    }
+}

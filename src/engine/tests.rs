@@ -1,0 +1,142 @@
+//! The attempt loop against a scripted server, with a clock that is handed in: no test here waits.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use futures_lite::{StreamExt, future, stream};
+
+use super::Fetcher;
+use super::clock::{Clock, Wait};
+use crate::config::Config;
+use crate::error::ErrorKind;
+use crate::job::Job;
+use crate::offload::{Lane, unblock};
+use crate::outcome::Outcome;
+
+/// Remembers every wait; ends it at once, or never.
+#[derive(Debug, Default)]
+struct TestClock {
+    waits: Mutex<Vec<u64>>,
+    is_stuck: bool,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn wait(&self, time: Duration) -> Wait {
+        self.waits.lock().unwrap().push(time.as_secs());
+        if self.is_stuck { Box::pin(future::pending()) } else { Box::pin(future::ready(())) }
+    }
+
+    fn chance(&self) -> f64 {
+        1.0
+    }
+}
+
+/// Answers one connection after the other, each with the next of `replies`.
+fn serve(replies: &'static [&'static str]) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        for reply in replies {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            socket.write_all(reply.as_bytes()).unwrap();
+        }
+    });
+    (address, server)
+}
+
+fn fetch(clock: &Arc<TestClock>, job: Job) -> Outcome {
+    let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
+    let fetcher = Fetcher::with_clock(Config::default(), clock).unwrap();
+    async_io::block_on(fetcher.fetch(stream::iter([job])).next()).unwrap()
+}
+
+fn waits(clock: &TestClock) -> Vec<u64> {
+    clock.waits.lock().unwrap().clone()
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+const ASKS_FOR_7: &str = "HTTP/1.1 503 \r\nContent-Length: 0\r\nRetry-After: 7\r\nConnection: close\r\n\r\n";
+const ASKS_FOR_601: &str = "HTTP/1.1 503 \r\nContent-Length: 0\r\nRetry-After: 601\r\nConnection: close\r\n\r\n";
+const SAYS_NO: &str = "HTTP/1.1 404 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_refused_connection_is_tried_four_times_with_growing_waits() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let clock = Arc::new(TestClock::default());
+    let outcome = fetch(&clock, Job::new(format!("http://127.0.0.1:{port}/")).unwrap());
+    assert_eq!(outcome.result().unwrap_err().kind(), ErrorKind::Connect);
+    assert_eq!(outcome.attempts(), 4);
+    assert_eq!(waits(&clock), [1, 2, 4]);
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it() {
+    let (address, server) = serve(&[ASKS_FOR_7, OK]);
+    let clock = Arc::new(TestClock::default());
+    let outcome = fetch(&clock, Job::new(format!("http://{address}/")).unwrap());
+    assert!(outcome.is_ok());
+    assert_eq!((outcome.attempts(), outcome.bytes()), (2, 2));
+    assert_eq!(waits(&clock), [7]);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_asks_for_too_much_time_gets_none() {
+    let (address, server) = serve(&[ASKS_FOR_601]);
+    let clock = Arc::new(TestClock::default());
+    let outcome = fetch(&clock, Job::new(format!("http://{address}/")).unwrap());
+    assert_eq!((outcome.status(), outcome.attempts()), (Some(503), 1));
+    assert!(waits(&clock).is_empty());
+    server.join().unwrap();
+}
+
+#[test]
+fn a_mirror_is_asked_when_the_first_has_failed_for_good() {
+    let (first, first_server) = serve(&[SAYS_NO]);
+    let (mirror, mirror_server) = serve(&[OK]);
+    let clock = Arc::new(TestClock::default());
+    let mirror = format!("http://{mirror}/m");
+    let outcome = fetch(&clock, Job::new(format!("http://{first}/")).unwrap().mirror(&mirror));
+    assert!(outcome.is_ok());
+    assert_eq!((outcome.attempts(), outcome.final_url()), (2, Some(mirror.as_str())));
+    assert!(waits(&clock).is_empty());
+    first_server.join().unwrap();
+    mirror_server.join().unwrap();
+}
+
+#[test]
+fn a_stop_ends_the_wait_before_another_attempt() {
+    let (address, server) = serve(&[ASKS_FOR_7]);
+    let clock: Arc<dyn Clock> = Arc::new(TestClock { is_stuck: true, ..TestClock::default() });
+    let fetcher = Fetcher::with_clock(Config::default(), clock).unwrap();
+    let mut outcomes = fetcher.fetch(stream::iter([format!("http://{address}/")]));
+    let stopper = outcomes.stopper();
+    let outcome = async_io::block_on(future::zip(outcomes.next(), async {
+        // The server has answered when its thread is done; the wait has begun or is about to.
+        unblock(Lane::Disk, move || server.join().unwrap()).await;
+        stopper.stop();
+    }))
+    .0
+    .unwrap();
+    assert!(outcome.result().unwrap_err().is_interrupted());
+    assert_eq!(outcome.attempts(), 1);
+}
+
+#[test]
+fn outcomes_can_be_sent_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<super::Outcomes>();
+}
