@@ -1,0 +1,78 @@
+//! How many descriptors the process may have → how many workers it can afford.
+//!
+//! The limit is raised as far as it has to be and may be. Where that is not enough, fewer workers that finish are better than
+//! many that fail.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What takes descriptors in a run: how many for each worker, and for the rest together.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    worker: u64,
+    rest: u64,
+}
+
+impl Need {
+    /// Bodies are counted: a connection each. Kept ones make room when there are no more. The rest is the standard streams,
+    /// the reactor's three, the signals' two, the lists, and a few that come and go.
+    pub const COUNTING: Self = Self { worker: 1, rest: 20 };
+    /// Bodies are kept: also the file that is being written, and a kept connection, which can't make room for a file. The rest
+    /// also has the directory and up to 32 folders in it.
+    pub const KEEPING: Self = Self { worker: 3, rest: 53 };
+
+    fn of(self, workers: usize) -> u64 {
+        (workers as u64).saturating_mul(self.worker).saturating_add(self.rest)
+    }
+
+    fn workers(self, descriptors: u64) -> usize {
+        usize::try_from(descriptors.saturating_sub(self.rest) / self.worker).unwrap_or(usize::MAX).max(1)
+    }
+}
+
+/// As many of the wanted workers as there will be descriptors for; at least one.
+pub fn afford(wanted: usize, need: Need) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current else { return wanted };
+    let needed = need.of(wanted);
+    if current >= needed {
+        return wanted;
+    }
+    let raised = limit.maximum.map_or(needed, |most| most.min(needed)).max(current);
+    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+    let affordable = need.workers(if set.is_ok() { raised } else { current });
+    if affordable < wanted {
+        log::warn!("{affordable} transfers at once instead of {wanted}: open files are limited; raise ulimit -n");
+    }
+    affordable.min(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDS: [Need; 2] = [Need::COUNTING, Need::KEEPING];
+
+    #[test]
+    fn what_is_needed_for_some_workers_affords_as_many() {
+        for (need, wanted) in NEEDS.into_iter().flat_map(|need| [1, 8, 64, 1024].map(|wanted| (need, wanted))) {
+            assert_eq!(need.workers(need.of(wanted)), wanted);
+            assert_eq!(need.workers(need.of(wanted + 1) - 1), wanted);
+        }
+    }
+
+    #[test]
+    fn however_few_there_are_one_worker_tries() {
+        for need in NEEDS {
+            assert_eq!(need.workers(0), 1);
+            assert_eq!(need.workers(need.rest), 1);
+        }
+    }
+
+    #[test]
+    fn more_than_this_process_may_have_is_not_afforded() {
+        let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        let affordable = afford(64, Need::KEEPING);
+        assert!(Need::KEEPING.of(affordable) <= most || affordable == 1);
+        assert_eq!(afford(1, Need::COUNTING), 1);
+    }
+}

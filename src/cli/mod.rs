@@ -1,0 +1,20 @@
+//! The binary's own: a command line → a run of the library, reported.
+//!
+//! Nothing here opens a connection or writes a file; it uses what any other program could use of the library.
+
+pub mod args;
+pub mod console;
+mod deliver;
+mod descriptors;
+pub mod failure;
+mod jobs;
+pub mod logging;
+mod normalise;
+pub mod options;
+mod progress;
+pub mod report;
+mod row;
+pub mod run;
+mod values;
+mod waiting;
+mod writer;

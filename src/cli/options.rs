@@ -1,0 +1,370 @@
+//! Raw arguments → options that hold: every value read, every contradiction refused. Nothing after this checks one again.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use smolget::{
+    Builder, DEFAULT_JOBS, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure, Trust,
+};
+
+use super::args::Args;
+use super::descriptors::Need;
+use super::failure::Failure;
+use super::normalise::{refuse, spelled};
+use super::values;
+
+/// The headers whose values no message shows.
+const SECRET: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
+
+/// What a run of the command is to do.
+#[derive(Debug)]
+pub struct Options {
+    /// How everything is fetched.
+    pub builder: Builder,
+    /// How many workers are wanted.
+    pub jobs: usize,
+    /// What each of them takes of the process's descriptors.
+    pub need: Need,
+    /// The URLs of the command line: they come first.
+    pub urls: Vec<String>,
+    pub inputs: Vec<Input>,
+    pub output: Output,
+    pub chatter: Chatter,
+    pub tls: Tls,
+    /// The option that names the roots, for when they can't be read.
+    pub roots: &'static str,
+    /// How often `-v` was given.
+    pub verbosity: u8,
+}
+
+/// Where a list comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    Stdin,
+    File(PathBuf),
+}
+
+/// What goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    Nothing,
+    Rows,
+    Bodies,
+    /// The rows go to standard error then.
+    BodiesAndRows,
+}
+
+/// What goes to standard error beside failures and the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chatter {
+    /// Nothing.
+    Quiet,
+    /// Progress, if it is a terminal, and the summary.
+    Usual,
+}
+
+/// Whether servers have to prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    Verified,
+    Unverified,
+}
+
+impl Options {
+    /// Reads what was given; `stdin_is_terminal` keeps a run without any URL from waiting for a person.
+    ///
+    /// # Errors
+    ///
+    /// A usage error.
+    pub fn new(args: Args, stdin_is_terminal: bool) -> Result<Self, Failure> {
+        exclude("--stdout", args.stdout, "--discard", args.discard)?;
+        exclude("--cacert", args.cacert.is_some(), "--system-roots", args.system_roots)?;
+        exclude("-4", args.ipv4, "-6", args.ipv6)?;
+        let builder = builder(&args)?;
+        let jobs = read("--jobs", &args.jobs, jobs)?.unwrap_or(DEFAULT_JOBS);
+        let mut inputs: Vec<_> = args.input.into_iter().map(Input::from).collect();
+        if inputs.is_empty() && args.urls.is_empty() {
+            if stdin_is_terminal {
+                return Err(Failure::Usage("no URL; give one, or a list with --input FILE".to_owned()));
+            }
+            inputs.push(Input::Stdin);
+        }
+        Ok(Self {
+            builder,
+            jobs,
+            need: if args.discard || args.head { Need::COUNTING } else { Need::KEEPING },
+            urls: args.urls,
+            inputs,
+            output: match (args.stdout, args.json) {
+                (false, false) => Output::Nothing,
+                (false, true) => Output::Rows,
+                (true, false) => Output::Bodies,
+                (true, true) => Output::BodiesAndRows,
+            },
+            chatter: if args.quiet { Chatter::Quiet } else { Chatter::Usual },
+            tls: if args.insecure { Tls::Unverified } else { Tls::Verified },
+            roots: if args.cacert.is_some() { "--cacert" } else { "--system-roots" },
+            verbosity: args.verbose,
+        })
+    }
+}
+
+impl From<String> for Input {
+    fn from(name: String) -> Self {
+        if name == "-" { Self::Stdin } else { Self::File(name.into()) }
+    }
+}
+
+fn exclude(one: &str, has_one: bool, other: &str, has_other: bool) -> Result<(), Failure> {
+    if has_one && has_other {
+        return Err(Failure::Usage(format!("{one} and {other} exclude each other; give one of them")));
+    }
+    Ok(())
+}
+
+fn builder(args: &Args) -> Result<Builder, Failure> {
+    let mut builder =
+        Fetcher::builder().keep(keep(args)?).limits(limits(args)?).family(family(args)).trust(trust(args));
+    if let Some(product) = read("--user-agent", &args.user_agent, printable)? {
+        builder = builder.user_agent(product);
+    }
+    if let Some(time) = read("--deadline", &args.deadline, values::time)? {
+        builder = builder.deadline(time);
+    }
+    if let Some(retries) = read("--retries", &args.retries, count)? {
+        builder = builder.retries(retries);
+    }
+    if let Some(redirects) = read("--max-redirects", &args.max_redirects, count)? {
+        builder = builder.max_redirects(redirects);
+    }
+    if let Some(bytes) = read("--max-size", &args.max_size, values::size)? {
+        builder = builder.max_size(bytes);
+    }
+    for text in &args.resolve {
+        builder = builder.resolve(values::resolve(text).ok_or_else(|| refuse("--resolve", text))?);
+    }
+    for text in &args.header {
+        builder = builder.header(header(text)?);
+    }
+    let method = if args.head { Method::Head } else { Method::Get };
+    let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn };
+    Ok(builder.method(method).on_failure(on_failure))
+}
+
+/// Reads the value of an option if it was given.
+fn read<T>(long: &str, text: &Option<String>, read: fn(&str) -> Option<T>) -> Result<Option<T>, Failure> {
+    text.as_deref().map(|text| read(text).ok_or_else(|| refuse(long, text))).transpose()
+}
+
+fn jobs(text: &str) -> Option<usize> {
+    let jobs = usize::try_from(values::whole(text)?).ok()?;
+    Some(jobs).filter(|jobs| (1..=MAX_JOBS).contains(jobs))
+}
+
+fn count(text: &str) -> Option<u32> {
+    u32::try_from(values::whole(text)?).ok()
+}
+
+fn printable(text: &str) -> Option<String> {
+    if text.chars().any(char::is_control) { None } else { Some(text.to_owned()) }
+}
+
+fn header(text: &str) -> Result<Header, Failure> {
+    Header::parse(text)
+        .map_err(|why| Failure::value(&spelled("--header"), &without_secret(text), &format!("'Name: value': {why}")))
+}
+
+/// A header as a message may show it. It is one that could not be read, so its name may stand behind a quote or a blank
+/// and may have no colon after it.
+fn without_secret(text: &str) -> Cow<'_, str> {
+    let is_no_name = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    let header = text.trim_start_matches(is_no_name);
+    let name = header.split(is_no_name).next().unwrap_or_default();
+    if !SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+        return Cow::Borrowed(text);
+    }
+    let has_colon = header.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'));
+    let colon = if has_colon { ":" } else { "" };
+    Cow::Owned(format!("{name}{colon} ***"))
+}
+
+/// What becomes of a body: `--stdout` and `--discard` say more than `--dir`; with `--head` there is none.
+fn keep(args: &Args) -> Result<Keep, Failure> {
+    let dir = args.dir.as_deref().unwrap_or(".");
+    if dir.is_empty() {
+        // DIR, `/` and the name would else be a file at the root.
+        return Err(refuse("--dir", dir));
+    }
+    if args.discard || args.head {
+        return Ok(Keep::Count);
+    }
+    if args.stdout {
+        return Ok(Keep::Hold);
+    }
+    let existing = if args.skip_existing { Existing::Skip } else { Existing::Replace };
+    Ok(Keep::Save { dir: dir.into(), existing })
+}
+
+fn limits(args: &Args) -> Result<Limits, Failure> {
+    let or_default = |time: Option<Duration>, default| time.unwrap_or(default);
+    let usual = Limits::default();
+    Ok(Limits {
+        connect: or_default(read("--connect-timeout", &args.connect_timeout, values::time)?, usual.connect),
+        silence: or_default(read("--timeout", &args.timeout, values::time)?, usual.silence),
+        total: read("--max-time", &args.max_time, values::time)?,
+    })
+}
+
+fn family(args: &Args) -> Family {
+    match (args.ipv4, args.ipv6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
+    }
+}
+
+fn trust(args: &Args) -> Trust {
+    match &args.cacert {
+        _ if args.insecure => Trust::Anything,
+        Some(file) => Trust::Pem(file.into()),
+        None if args.system_roots => Trust::System,
+        None => Trust::BuiltIn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use smolget::Resolve;
+
+    use super::*;
+    use crate::cli::args::{self, Asked};
+
+    fn options(line: &str) -> Result<Options, String> {
+        let words = line.split_whitespace().map(|arg| OsString::from(arg.replace('~', " ")));
+        match args::parse(words).map_err(|e| e.to_string())? {
+            Asked::Run(args) => Options::new(*args, true).map_err(|e| e.to_string()),
+            Asked::Text(text) => panic!("{text}"),
+        }
+    }
+
+    fn save(dir: &str, existing: Existing) -> Keep {
+        Keep::Save { dir: dir.into(), existing }
+    }
+
+    #[test]
+    fn options_set_up_the_fetcher_that_they_name() {
+        let plain = || Fetcher::builder().keep(save(".", Existing::Replace));
+        let second = Duration::from_secs(1);
+        let limits = Limits { connect: second, silence: 2 * second, total: Some(3 * second) };
+        let resolve = Resolve { host: "h".to_owned(), port: 80, address: [127, 0, 0, 1].into() };
+        for (line, expected) in [
+            ("", plain()),
+            ("-d out --skip-existing", plain().keep(save("out", Existing::Skip))),
+            ("--discard -d out", plain().keep(Keep::Count)),
+            ("--stdout -d out", plain().keep(Keep::Hold)),
+            ("--head --stdout", plain().keep(Keep::Count).method(Method::Head)),
+            (
+                "-H a:~b --header=c:d",
+                plain().header(Header::parse("a: b").unwrap()).header(Header::parse("c: d").unwrap()),
+            ),
+            ("-A me", plain().user_agent("me")),
+            ("--connect-timeout 1 --timeout 2s --max-time 3000ms", plain().limits(limits)),
+            ("--deadline 1s", plain().deadline(second)),
+            ("--retries 0 --max-redirects=0", plain().retries(0).max_redirects(0)),
+            ("--max-size 1k", plain().max_size(1024)),
+            ("--fail-fast", plain().on_failure(OnFailure::Stop)),
+            ("--cacert f", plain().trust(Trust::Pem("f".into()))),
+            ("--system-roots", plain().trust(Trust::System)),
+            ("--insecure --cacert f", plain().trust(Trust::Anything)),
+            ("--resolve H:80:127.0.0.1", plain().resolve(resolve)),
+            ("-4", plain().family(Family::V4)),
+            ("-6", plain().family(Family::V6)),
+        ] {
+            let options = options(&format!("{line} http://h/")).unwrap();
+            assert_eq!(format!("{:?}", options.builder), format!("{expected:?}"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_as_it_was_asked() {
+        let told = |line| options(line).map(|o| (o.output, o.chatter, o.tls, o.verbosity)).unwrap();
+        assert_eq!(told("u"), (Output::Nothing, Chatter::Usual, Tls::Verified, 0));
+        assert_eq!(told("u --json -qv"), (Output::Rows, Chatter::Quiet, Tls::Verified, 1));
+        assert_eq!(told("u --stdout -vv --insecure"), (Output::Bodies, Chatter::Usual, Tls::Unverified, 2));
+        assert_eq!(told("u --stdout --json").0, Output::BodiesAndRows);
+    }
+
+    #[test]
+    fn jobs_come_from_the_line_from_lists_or_from_standard_input() {
+        let both = options("u -i f -i - v").unwrap();
+        assert_eq!((both.urls.len(), both.inputs), (2, vec![Input::File("f".into()), Input::Stdin]));
+        assert_eq!(options("u").unwrap().inputs, []);
+        assert_eq!(Options::new(Args::default(), false).unwrap().inputs, [Input::Stdin]);
+        assert!(Options::new(Args::default(), true).unwrap_err().to_string().contains("no URL"));
+        assert_eq!(options("-i -").unwrap().inputs, [Input::Stdin]);
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_what_it_takes() {
+        for (line, told) in [
+            ("-j 0", "-j, --jobs: got \"0\"; takes a whole number from 1 to 1024"),
+            ("-j 1025", "-j, --jobs: got \"1025\"; takes a whole number from 1 to 1024"),
+            ("-j +8", "-j, --jobs: got \"+8\"; takes a whole number from 1 to 1024"),
+            ("--retries -1", "--retries: got \"-1\"; takes a whole number from 0 to 4294967295"),
+            (
+                "--max-redirects 4294967296",
+                "--max-redirects: got \"4294967296\"; takes a whole number from 0 to 4294967295",
+            ),
+            ("--max-size 1T", "--max-size: got \"1T\"; takes a size in bytes, such as 4096, 64k, 8M or 1G"),
+            ("--dir=", "-d, --dir: got \"\"; takes a folder"),
+            ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),
+            ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
+            ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
+            ("--cacert f --system-roots", "--cacert and --system-roots exclude each other; give one of them"),
+            ("-46", "-4 and -6 exclude each other; give one of them"),
+        ] {
+            assert_eq!(options(&format!("{line} u")).unwrap_err(), format!("smolget: {told}\nsee smolget --help\n"));
+        }
+        for long in ["--connect-timeout", "--timeout", "--max-time", "--deadline"] {
+            let told = options(&format!("{long} 0 u")).unwrap_err();
+            assert!(told.starts_with(&format!("smolget: {long}: got \"0\"; takes a time above 0")), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_sent_is_shown_as_it_was_given() {
+        for (header, got) in [
+            ("no~colon", "no colon"),
+            ("Connection:~close", "Connection: close"),
+            ("X-A:~\u{7}", "X-A: \\u{7}"),
+            ("Cookies~hush", "Cookies hush"),
+        ] {
+            let told = options(&format!("-H {header} u")).unwrap_err();
+            let start = format!("smolget: -H, --header: got \"{got}\"; takes 'Name: value': ");
+            assert!(told.starts_with(&start), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_header_that_cannot_be_sent_is_not_shown() {
+        for (header, got) in [
+            ("Authorization:~Bearer~hush\u{7}", "Authorization: ***"),
+            ("authorization:hush\u{7}", "authorization: ***"),
+            ("Authorization~:~Bearer~hush", "Authorization ***"),
+            ("Authorization~Bearer~hush", "Authorization ***"),
+            ("Authorization~Basic~hush:hush", "Authorization ***"),
+            ("Authorization=hush", "Authorization ***"),
+            ("\"Authorization:~Bearer~hush\"", "Authorization: ***"),
+            ("Proxy-Authorization~Basic~hush", "Proxy-Authorization ***"),
+            ("COOKIE:~hush\u{7}", "COOKIE: ***"),
+            ("Cookie", "Cookie ***"),
+        ] {
+            let told = options(&format!("-H {header} u")).unwrap_err();
+            assert!(told.contains(&format!("got \"{got}\"; takes")), "{told}");
+            assert!(!told.contains("hush"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Options → a whole run: fetch, report, stop when asked to, exit status.
+//!
+//! Three futures on one thread share a [`Board`]: one delivers outcomes, one watches for signals, one draws progress.
+//! Nothing on that thread waits for standard output or standard error.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::pending;
+use std::io::{self, IsTerminal as _};
+use std::process;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use async_signal::{Signal, Signals};
+use futures_lite::StreamExt as _;
+use futures_lite::future::or;
+use smolget::input::{List, Unfinished};
+use smolget::{Error, ErrorKind, Stopper, Traffic};
+
+use super::console::Console;
+use super::deliver::Delivery;
+use super::descriptors;
+use super::failure::Failure;
+use super::jobs::{self, Jobs};
+use super::normalise::spelled;
+use super::options::{Chatter, Options, Tls};
+use super::progress::Progress;
+use super::report::{Report, Tally};
+use super::writer::Writer;
+
+/// Between two drawings of the progress line, and between two attempts to say the last words.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The columns of a terminal that does not tell.
+const USUAL_WIDTH: usize = 80;
+
+/// What the parts of a run tell each other.
+pub struct Board {
+    pub stopper: Stopper,
+    pub tally: Cell<Tally>,
+    /// The exit status that the first signal asked for.
+    pub caught: Cell<Option<u8>>,
+    /// Whether the terminal where the progress line would be is needed for something else.
+    pub terminal_taken: Cell<bool>,
+}
+
+impl Board {
+    fn new(stopper: Stopper) -> Self {
+        Self { stopper, tally: Cell::default(), caught: Cell::default(), terminal_taken: Cell::default() }
+    }
+
+    /// Whether someone waits for the run to end: whoever sent a signal or set a deadline.
+    pub fn is_to_end(&self) -> bool {
+        self.caught.get().is_some() || self.stopper.is_past_deadline()
+    }
+
+    /// Whether not all went well: a list that was not read to its end in time counts as a job that failed.
+    fn has_failed(&self) -> bool {
+        self.tally.get().failed > 0 || self.stopper.is_past_deadline()
+    }
+}
+
+/// Runs to the end; the exit status.
+///
+/// # Errors
+///
+/// Why nothing was fetched.
+pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
+    let started = Instant::now();
+    let jobs = descriptors::afford(options.jobs, options.need);
+    let fetcher = options.builder.jobs(jobs).build().map_err(|error| unusable(&error, options.roots))?;
+    let lists = jobs::open(&options.inputs)?;
+    fetcher.prepare().await.map_err(cannot)?;
+    let report = Report::stdout(options.output, console.clone()).map_err(cannot)?;
+    let writer = Writer::start().map_err(|error| cannot(format_args!("no thread for standard output: {error}")))?;
+    if options.tls == Tls::Unverified {
+        let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");
+    }
+    let signals = Signals::new([Signal::Int, Signal::Term]).map_err(cannot)?;
+
+    let unread = Arc::new(OnceLock::new());
+    let unfinished: Vec<_> = lists.iter().map(List::unfinished).collect();
+    let outcomes = fetcher.fetch(Jobs::new(options.urls, lists, unread.clone()));
+    let board = Board::new(outcomes.stopper());
+    let watched = watch(signals, console, &board);
+    let drawn = draw(options.chatter, outcomes.traffic(), console, &board);
+    let mut delivery = Delivery::new(outcomes, options.output, report.taken(), &board);
+    let delivered = async {
+        // A run that is stopped leaves jobs half read: they have rows too.
+        let left = unfinished.into_iter().filter_map(Unfinished::outcome);
+        let unwritten = delivery.deliver(report, &writer, left).await.err();
+        let fatal: Vec<_> = unwritten.into_iter().chain(unread.get().map(ToString::to_string)).collect();
+        let failed = board.has_failed();
+        let summary = (options.chatter == Chatter::Usual).then(|| board.tally.get().summary(started.elapsed()));
+        board.terminal_taken.set(true);
+        delivery.wait_for(say_last(&fatal, summary, console)).await;
+        status(board.caught.get(), !fatal.is_empty(), failed)
+    };
+    Ok(or(or(watched, drawn), delivered).await)
+}
+
+/// Why there is no fetcher: beside the roots, only headers that can't be sent together show no earlier.
+fn unusable(error: &Error, roots: &str) -> Failure {
+    let option = if error.kind() == ErrorKind::Url { spelled("--header") } else { roots.to_owned() };
+    Failure::Usage(format!("{option}: {error}"))
+}
+
+fn cannot(error: impl fmt::Display) -> Failure {
+    Failure::Run(error.to_string())
+}
+
+/// One status for all that happened: a signal counts over what ended the run, and that over failed jobs.
+fn status(caught: Option<u8>, fatal: bool, failed: bool) -> u8 {
+    match (caught, fatal, failed) {
+        (Some(status), _, _) => status,
+        (None, true, _) => 3,
+        (None, false, true) => 1,
+        (None, false, false) => 0,
+    }
+}
+
+/// Says what ended the run, and the summary, once standard error takes it.
+async fn say_last(fatal: &[String], summary: Option<String>, console: &Console) {
+    let fatal = fatal.iter().map(|message| Failure::Run(message.clone()).to_string());
+    let words: String = fatal.chain(summary).collect();
+    while !words.is_empty() && !console.try_say(&words) {
+        Timer::after(TICK).await;
+    }
+}
+
+/// Stops the run at the first signal and ends the process at the second. Never done.
+async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
+    while let Some(signal) = signals.next().await {
+        // What can't be told apart from no signal must not keep the next from being seen.
+        let Ok(signal) = signal else { continue };
+        if let Some(status) = board.caught.get() {
+            console.try_clear();
+            process::exit(status.into());
+        }
+        board.caught.set(Some(if signal == Signal::Int { 130 } else { 143 }));
+        board.stopper.stop();
+    }
+    pending().await
+}
+
+/// Redraws the progress line if there is to be one. Never done.
+async fn draw<T>(chatter: Chatter, traffic: Traffic, console: &Console, board: &Board) -> T {
+    if chatter == Chatter::Quiet || !io::stderr().is_terminal() {
+        return pending().await;
+    }
+    let started = Instant::now();
+    let mut progress = Progress::default();
+    loop {
+        Timer::after(TICK).await;
+        let line = progress.line(started.elapsed(), traffic.take(), board.tally.get(), width());
+        if !board.terminal_taken.get() {
+            console.draw(line);
+        }
+    }
+}
+
+fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    if columns == 0 { USUAL_WIDTH } else { columns.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use smolget::{Builder, Fetcher, Header, Trust};
+
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_fetcher_from_being_made_is_put_down_to_its_option() {
+        let told = |builder: Builder| unusable(&builder.build().unwrap_err(), "--cacert").to_string();
+        let host = || Header::parse("Host: h").unwrap();
+        let message = told(Fetcher::builder().header(host()).header(host()));
+        assert!(message.starts_with("smolget: -H, --header: a request can't have two `Host` headers; "), "{message}");
+        assert!(Fetcher::builder().header(host()).build().is_ok());
+        if cfg!(feature = "tls") {
+            let message = told(Fetcher::builder().trust(Trust::Pem("/no/such/file".into())));
+            assert!(message.starts_with("smolget: --cacert: got \"/no/such/file\""), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_exit_status_tells_a_signal_over_a_failed_run_over_failed_jobs() {
+        assert_eq!(status(None, false, false), 0);
+        assert_eq!(status(None, false, true), 1);
+        assert_eq!(status(None, true, false), 3);
+        assert_eq!(status(None, true, true), 3);
+        assert_eq!(status(Some(130), true, true), 130);
+        assert_eq!(status(Some(143), false, false), 143);
+    }
+}

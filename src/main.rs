@@ -1,0 +1,33 @@
+//! The `smolget` command: arguments → a run → an exit status.
+
+mod cli;
+
+use std::env;
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use cli::args::{self, Asked};
+use cli::console::Console;
+use cli::failure::Failure;
+use cli::options::Options;
+use cli::{logging, report, run};
+
+fn main() -> ExitCode {
+    let console = Console::stderr();
+    let status = smolget(&console).unwrap_or_else(|failure| {
+        // A standard error that can't be written to leaves the exit status to tell it.
+        let _ = console.say(&failure.to_string());
+        failure.status()
+    });
+    ExitCode::from(status)
+}
+
+fn smolget(console: &Console) -> Result<u8, Failure> {
+    let args = match args::parse(env::args_os().skip(1))? {
+        Asked::Run(args) => *args,
+        Asked::Text(text) => return report::print(&text),
+    };
+    let options = Options::new(args, io::stdin().is_terminal())?;
+    logging::start(options.verbosity, console.clone());
+    async_io::block_on(run::run(options, console))
+}
