@@ -1,0 +1,89 @@
+# Everything that is done to this project, by name. CI calls the same targets (.ci/run).
+
+CARGO ?= cargo
+RUSTC ?= rustc
+TARGET ?= x86_64-unknown-linux-musl
+OUT = $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint audit bench doc static install clean tools
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: tools ## fetch: make run ARGS='-j 4 http://…'; without ARGS, demonstrate on this machine alone
+ifdef ARGS
+	@$(CARGO) run --release --locked -q -- $(ARGS)
+else
+	@$(CARGO) build --release --locked -q
+	@$(CARGO) run --release --locked -q --example demo -- $(OUT)/release/smolget
+endif
+
+build: tools ## build the program: target/release/smolget
+	$(CARGO) build --release --locked
+
+test: tools ## run every test, and those of the library without TLS and command line
+	$(CARGO) test --locked
+	$(CARGO) test --locked --lib --no-default-features
+
+lint: tools ## format, clippy, documentation, no tokio in the tree, cargo-deny if it is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --bins --no-default-features --features cli -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --lib --no-deps
+	@$(foreach target,x86_64-unknown-linux-gnu armv7-unknown-linux-musleabihf,$(call no_tokio,$(target)) &&) :
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
+	else echo 'lint: cargo-deny is not installed, so licences and sources were not checked'; fi
+
+audit: tools ## compare the tree with the RustSec advisories: needs cargo-deny and the internet
+	$(CARGO) deny check advisories
+
+bench: tools ## run the benches
+	$(CARGO) bench --locked $(if $(wildcard benches/*.rs),--bench '*')
+
+doc: tools ## build the library's documentation: target/doc/smolget
+	$(CARGO) doc --locked --lib --no-deps
+
+static: export RUSTFLAGS += -C target-feature=+crt-static $(mips_flags) $(if $(std_installed),,$(own_crt))
+static: tools ## build a static program: make static TARGET=mipsel-unknown-linux-musl
+	@$(or $(std_installed),$(std_source),{ echo '$(no_std)' >&2; exit 1; })
+	$(if $(std_installed),,RUSTC_BOOTSTRAP=1) $(CARGO) $(static_build) --release --locked --target $(TARGET) \
+	$(if $(std_installed),,$(std_from_source)) || { echo '$(no_cross_compiler)' >&2; exit 1; }
+	@echo "$(OUT)/$(TARGET)/release/smolget: $$(wc -c <$(OUT)/$(TARGET)/release/smolget) bytes"
+
+install: tools ## install the program below PREFIX, or where cargo installs
+	$(CARGO) install --path . --locked $(if $(PREFIX),--root '$(PREFIX)')
+
+clean: tools ## remove what was built
+	$(CARGO) clean
+
+# What nothing here goes without, asked for before anything else happens.
+tools:
+	@command -v $(CARGO) >/dev/null || { echo '$(no_cargo)' >&2; exit 1; }
+	@command -v $(firstword $(CC)) >/dev/null || { echo '$(no_cc)' >&2; exit 1; }
+
+no_cargo = There is no $(CARGO). Install Rust 1.89 or newer: https://rustup.rs; Debian: apt-get install rustup, \
+then rustup default stable; Alpine: apk add cargo. OpenWrt has none: run make static elsewhere and copy the program.
+no_cc = There is no C compiler $(CC), which ring (the cryptography below TLS) needs. Debian: apt-get install gcc libc6-dev; \
+Alpine: apk add gcc musl-dev; OpenWrt: opkg install gcc, or run make static elsewhere and copy the program.
+
+# Lists the whole tree rather than asking for tokio: that question fails in one way or another when the answer is no.
+define no_tokio
+tree=$$($(CARGO) tree --locked -e normal --prefix none --target $(1)) && \
+if printf '%s\n' "$$tree" | grep '^tokio'; then echo 'lint: tokio is in the tree for $(1)' >&2; exit 1; fi
+endef
+
+# For a static build: std for the target as it is installed, else from source; zig as C compiler and linker if it is there.
+sysroot := $(shell $(RUSTC) --print sysroot 2>/dev/null)
+std_installed = $(if $(wildcard $(sysroot)/lib/rustlib/$(TARGET)/lib),:)
+std_source = $(if $(wildcard $(sysroot)/lib/rustlib/src/rust/library/Cargo.toml),:)
+std_from_source = -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
+static_build = $(if $(shell command -v cargo-zigbuild 2>/dev/null),zigbuild,build)
+# The C start files come with an installed std; beside one from source, they are the linker's own.
+own_crt = -C link-self-contained=no
+# Position-independent MIPS programs crash when they start.
+mips_flags = $(if $(filter mips%,$(TARGET)),-C relocation-model=static)
+no_std = There is no std for $(TARGET). Install it: rustup target add $(TARGET); or its source: rustup component add rust-src.
+no_cross_compiler = If a C compiler or linker for $(TARGET) is missing: pip install ziglang and cargo install --locked \
+cargo-zigbuild bring one for every target; for x86_64-unknown-linux-musl, Debian has musl-tools.
