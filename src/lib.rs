@@ -42,3 +42,8 @@ pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};
 pub use job::{Checksum, Entry, Header, Job, Rejected, parse_url};
 pub use outcome::{Body, Kept, Outcome};
+
+// The code in the README is compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
