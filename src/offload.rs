@@ -18,10 +18,12 @@ use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
+
+use crate::sync::lock;
 
 /// A look-up whose name servers are silent keeps its thread for 30 s and more. So that it holds up its own host only there
 /// are many threads, but not one for each dead host of a list: 64 stacks are 16 MiB of address space.
@@ -209,11 +211,6 @@ impl Crew {
             state.busy -= 1;
         }
     }
-}
-
-/// Nothing that can panic is done behind these locks: what is there is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

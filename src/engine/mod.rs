@@ -25,7 +25,7 @@ mod tests;
 use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ use crate::job::Entry;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
 use crate::output::Folder;
+use crate::sync::lock;
 use crate::transport::{Fields, Transport};
 
 /// The most outcomes that wait to be taken, beside those that the workers hold.
@@ -142,7 +143,7 @@ impl Fetcher {
     /// Kind [`Io`](crate::ErrorKind::Io) if it can't be made or written to.
     pub async fn prepare(&self) -> Result<(), Error> {
         let folder = self.open_folder().await?;
-        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        *lock(&self.prepared) = folder;
         Ok(())
     }
 
@@ -150,7 +151,7 @@ impl Fetcher {
     async fn open_folder(&self) -> Result<Option<Folder>, Error> {
         match (&self.config.keep, self.config.method) {
             (Keep::Save { dir, existing }, Method::Get) => {
-                if let Some(folder) = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                if let Some(folder) = lock(&self.prepared).take() {
                     return Ok(Some(folder));
                 }
                 let (dir, existing) = (dir.clone(), *existing);

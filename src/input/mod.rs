@@ -16,7 +16,7 @@ use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use futures_lite::{FutureExt, Stream};
@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::job::Entry;
 use crate::offload::{Lane, Task, unblock};
 use crate::outcome::Outcome;
+use crate::sync::lock;
 use crate::text::{conceal, escape};
 use parser::Parser;
 
@@ -77,11 +78,6 @@ impl Unfinished {
             Entry::Rejected(rejected) => Outcome::rejected(rejected),
         })
     }
-}
-
-/// A parser that panicked half-way would have taken the process with it: what is behind the lock is whole.
-fn lock(parser: &Mutex<Parser>) -> MutexGuard<'_, Parser> {
-    parser.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]

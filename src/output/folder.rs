@@ -11,12 +11,13 @@ use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::name::{Name, free_number};
-use super::places::{Missing, Places, lock, shown};
+use super::places::{Missing, Places, shown};
 use super::temporary::Temporary;
 use super::used::Used;
 use crate::config::Existing;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
+use crate::sync::lock;
 
 /// The output directory, opened. A clone is the same directory, with the same names used.
 #[derive(Debug, Clone)]

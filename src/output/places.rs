@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, accessat, fstatvfs, mkdirat, open, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
@@ -16,6 +16,7 @@ use rustix::io::{Errno, retry_on_intr};
 use super::temporary::{Place, sweep};
 use super::used::Used;
 use crate::error::{Error, ErrorKind};
+use crate::sync::lock;
 use crate::text;
 
 /// How many folders are kept open: descriptors are few on small machines, and lists tend to stay in a folder.
@@ -142,11 +143,6 @@ impl Places {
 /// A path as a message has it.
 pub(super) fn shown(path: &Path) -> String {
     format!("`{}`", text::escape(&path.to_string_lossy()))
-}
-
-/// What a lock guards. Nothing that can panic runs while one of these is held.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens one folder in another, following no link.

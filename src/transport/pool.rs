@@ -1,13 +1,14 @@
 //! Connections that wait for another request, and the buffers that they do without meanwhile.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use surf::Url;
 
 use super::buffer::Buffer;
 use super::connection::Connection;
+use crate::sync::lock;
 
 /// How long a connection may wait. Most servers close one after 5 to 75 s; past a minute it only costs memory.
 const MAX_IDLE: Duration = Duration::from_secs(60);
@@ -106,9 +107,8 @@ impl Pool {
         }
     }
 
-    /// Every change to the state is one push or pop: a poisoned one is still whole.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

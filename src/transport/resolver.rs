@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
@@ -16,6 +16,7 @@ use surf::http::url::Host;
 use crate::config::{Family, Network, Resolve};
 use crate::error::{Error, ErrorKind};
 use crate::offload::{Lane, unblock};
+use crate::sync::lock;
 use crate::text;
 
 /// How long an answer is used.
@@ -208,11 +209,6 @@ impl NoAddress {
         let error = Error::new(ErrorKind::Dns, message);
         if self.may_pass { error } else { error.hopeless() }
     }
-}
-
-/// No look-up can panic while it holds the lock, and half an insertion is impossible: a poisoned map is still whole.
-fn lock(hosts: &Mutex<Hosts>) -> MutexGuard<'_, Hosts> {
-    hosts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

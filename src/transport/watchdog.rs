@@ -5,13 +5,15 @@
 //! task has the connection by then: setting a timer, or giving it to another task, costs the reactor two system calls.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use futures_lite::future::poll_fn;
 use futures_lite::{Stream, future};
+
+use crate::sync::lock;
 
 /// Rings when nothing has moved for a while.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ struct Relay {
 
 impl Relay {
     fn set(&self, waker: &Waker) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.waiting);
         match &mut *waiting {
             Some(old) => old.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -42,7 +44,7 @@ impl Relay {
 
 impl Wake for Relay {
     fn wake(self: Arc<Self>) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = lock(&self.waiting).take();
         if let Some(waker) = waiting {
             waker.wake();
         }
