@@ -13,8 +13,8 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
-const PREFIX: &[u8] = b".smolget-";
-const SUFFIX: &[u8] = b".part";
+const PREFIX: &str = ".smolget-";
+const SUFFIX: &str = ".part";
 
 /// The hexadecimal digits of a temporary's name.
 const DIGITS: usize = 16;
@@ -54,7 +54,7 @@ impl Temporary {
 
     /// Makes a temporary under a name drawn at random; `None` if the name was there, or another run swept it away.
     fn attempt(place: &Place) -> io::Result<Option<Self>> {
-        let name = format!(".smolget-{:016x}.part", fastrand::u64(..));
+        let name = format!("{PREFIX}{:0DIGITS$x}{SUFFIX}", fastrand::u64(..));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = match retry_on_intr(|| openat(place, name.as_str(), flags, Mode::from_raw_mode(0o666))) {
             Ok(file) => File::from(file),
@@ -149,7 +149,8 @@ fn remove_leftover(place: &OwnedFd, name: &CStr) -> io::Result<()> {
 }
 
 fn is_temporary(name: &CStr) -> bool {
-    let digits = name.to_bytes().strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    let name = name.to_bytes().strip_prefix(PREFIX.as_bytes());
+    let digits = name.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
     digits
         .is_some_and(|digits| digits.len() == DIGITS && digits.iter().all(|digit| b"0123456789abcdef".contains(digit)))
 }
