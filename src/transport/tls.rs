@@ -54,18 +54,9 @@ impl Tls {
     /// Kind [`Tls`](ErrorKind::Tls) if they can't be read or there is none.
     pub fn new(trust: &Trust) -> Result<Self, Error> {
         let tls = Self { trust: trust.clone(), config: OnceLock::new() };
-        let config = match trust {
-            Trust::BuiltIn | Trust::Anything => return Ok(tls),
-            Trust::Pem(file) => {
-                let verifier = pem_verifier(file)?;
-                client_config(|config| config.dangerous().with_custom_certificate_verifier(verifier))?
-            }
-            Trust::System => {
-                let roots = system_roots()?;
-                client_config(|config| config.with_root_certificates(roots))?
-            }
-        };
-        tls.config.get_or_init(|| Arc::new(config));
+        if matches!(trust, Trust::Pem(_) | Trust::System) {
+            tls.config()?;
+        }
         Ok(tls)
     }
 
@@ -92,14 +83,22 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
-        let config = match self.trust {
+        let config = match &self.trust {
+            Trust::BuiltIn => {
+                let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+                client_config(|config| config.with_root_certificates(roots))?
+            }
+            Trust::System => {
+                let roots = system_roots()?;
+                client_config(|config| config.with_root_certificates(roots))?
+            }
+            Trust::Pem(file) => {
+                let verifier = pem_verifier(file)?;
+                client_config(|config| config.dangerous().with_custom_certificate_verifier(verifier))?
+            }
             Trust::Anything => {
                 let verifier = Arc::new(Unverified(Arc::new(ring::default_provider())));
                 client_config(|config| config.dangerous().with_custom_certificate_verifier(verifier))?
-            }
-            _ => {
-                let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-                client_config(|config| config.with_root_certificates(roots))?
             }
         };
         Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
