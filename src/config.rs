@@ -43,6 +43,7 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
     pub family: Family,
+    pub reach: Reach,
     pub resolve: Vec<Resolve>,
     pub trust: Trust,
 }
@@ -134,6 +135,17 @@ impl Family {
             Self::V6 => address.is_ipv6(),
         }
     }
+}
+
+/// Which addresses are connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All.
+    #[default]
+    Anywhere,
+    /// Only those of the public internet: none that is loopback, private, link-local, multicast, unspecified or reserved
+    /// (RFC 6890), nor one that holds such an IPv4 address. For URLs that strangers chose.
+    Public,
 }
 
 /// An address to use for a host and port, instead of asking the resolver.

@@ -45,7 +45,7 @@ const FLAGS: [&str; 32] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 14] = [
+const LATER: [&[&str]; 13] = [
     &["--max-memory", "8M"],
     &["--per-host", "2"],
     &["--rate", "2"],
@@ -58,7 +58,6 @@ const LATER: [&[&str]; 14] = [
     &["--compressed"],
     &["--proxy", "http://127.0.0.1:1/"],
     &["--netrc-file", "netrc"],
-    &["--deny-private"],
     &["--wait-online", "1"],
 ];
 

@@ -90,3 +90,44 @@ fn a_build_without_tls_says_so() {
     let row = smolget().arg("--json").arg(url).run().exits(1).row();
     assert_eq!((error(&row), server.requests().len()), ("tls", 0));
 }
+
+#[test]
+fn with_deny_private_no_spelling_of_an_address_leads_into_this_machine() {
+    let four = Server::always(Reply::ok("x"));
+    let six = Server::start_at(Ipv6Addr::LOCALHOST.into(), |_| Reply::ok("x"));
+    let run = |args: &[&str], url: &str| smolget().args(["--json", "--discard"]).args(args).arg(url).run();
+    let resolve = four.resolve("h.test");
+    for (server, host, args) in [
+        (&four, "127.0.0.1", &[] as &[&str]),
+        (&four, "2130706433", &[]),
+        (&four, "0x7f.1", &[]),
+        (&four, "0177.0.0.1", &[]),
+        (&four, "0.0.0.0", &[]),
+        (&four, "[::ffff:127.0.0.1]", &[]),
+        (&four, "localhost", &["-4"]),
+        (&four, "h.test", &["--resolve", &resolve]),
+        (&six, "[::1]", &[]),
+    ] {
+        let url = server.url_as(host, "/");
+        let before = server.connections();
+        let output = run(&[args, &["--deny-private"]].concat(), &url).exits(1);
+        let (row, port) = (output.row(), server.port());
+        assert_eq!((error(&row), &row["attempts"]), ("connect", &1.into()), "{url}");
+        let message = row["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("no connection to port {port}: --deny-private refuses ")), "{message}");
+        assert_eq!(server.connections(), before, "{url}");
+        // The twin: it is the option that keeps them apart.
+        run(args, &url).exits(0);
+        assert_eq!(server.connections(), before + 1, "{url}");
+    }
+}
+
+#[test]
+fn a_mirror_that_deny_private_refuses_is_passed_over_like_one_that_is_down() {
+    let server = Server::always(Reply::ok("x"));
+    let list = format!("http://10.0.0.1/\t{}\n", server.url("/"));
+    let row = smolget().args(["--json", "--discard", "--deny-private"]).input(list).run().exits(1).row();
+    assert_eq!((error(&row), &row["attempts"]), ("connect", &2.into()));
+    assert!(row["message"].as_str().unwrap().contains("127.0.0.1, which is loopback"), "{row}");
+    assert_eq!(server.connections(), 0);
+}

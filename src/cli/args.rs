@@ -150,6 +150,10 @@ pub struct Args {
     #[argh(option)]
     pub resolve: Vec<String>,
 
+    /// connect to no loopback, private, link-local, multicast or reserved address, wherever it came from
+    #[argh(switch)]
+    pub deny_private: bool,
+
     /// use IPv4 alone
     #[argh(switch, short = '4')]
     pub ipv4: bool,

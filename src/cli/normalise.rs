@@ -39,6 +39,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--system-roots", Takes::Nothing),
     Flag::long("--insecure", Takes::Nothing),
     Flag::long("--resolve", Takes::Many("HOST:PORT:ADDR, where ADDR is an IP address")),
+    Flag::long("--deny-private", Takes::Nothing),
     Flag::new('4', "--ipv4", Takes::Nothing),
     Flag::new('6', "--ipv6", Takes::Nothing),
     Flag::long("--version", Takes::Nothing),

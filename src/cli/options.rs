@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use smolget::{
-    Builder, DEFAULT_JOBS, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure, Trust,
+    Builder, DEFAULT_JOBS, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure, Reach, Trust,
 };
 
 use super::args::Args;
@@ -147,9 +147,10 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     for text in &args.header {
         builder = builder.header(header(text)?);
     }
+    let reach = if args.deny_private { Reach::Public } else { Reach::Anywhere };
     let method = if args.head { Method::Head } else { Method::Get };
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn };
-    Ok(builder.method(method).on_failure(on_failure))
+    Ok(builder.reach(reach).method(method).on_failure(on_failure))
 }
 
 /// Reads the value of an option if it was given.
@@ -280,6 +281,7 @@ mod tests {
             ("--system-roots", plain().trust(Trust::System)),
             ("--insecure --cacert f", plain().trust(Trust::Anything)),
             ("--resolve H:80:127.0.0.1", plain().resolve(resolve)),
+            ("--deny-private", plain().reach(Reach::Public)),
             ("-4", plain().family(Family::V4)),
             ("-6", plain().family(Family::V6)),
         ] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Fetcher;
-use crate::config::{Config, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Resolve, Trust};
+use crate::config::{Config, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve, Trust};
 use crate::error::Error;
 use crate::job::Header;
 
@@ -102,6 +102,14 @@ impl Builder {
     #[must_use]
     pub fn family(mut self, family: Family) -> Self {
         self.config.network.family = family;
+        self
+    }
+
+    /// Which addresses are connected to; all unless set. It goes for every hop and mirror, and for addresses that
+    /// [`resolve`](Self::resolve) names; a job for which none is left fails with kind [`Connect`](crate::ErrorKind::Connect).
+    #[must_use]
+    pub fn reach(mut self, reach: Reach) -> Self {
+        self.config.network.reach = reach;
         self
     }
 

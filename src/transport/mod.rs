@@ -17,6 +17,7 @@ mod h1;
 #[cfg(feature = "tls")]
 mod pinned;
 mod pool;
+mod reach;
 mod resolver;
 mod stream;
 #[cfg(test)]
@@ -47,7 +48,7 @@ pub(crate) use self::h1::{Fields, Head};
 use self::pool::{Origin, Pool};
 use self::resolver::Resolver;
 use self::stream::Stream;
-use crate::config::{Limits, Method, Network};
+use crate::config::{Limits, Method, Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::text::Shown;
 
@@ -60,6 +61,7 @@ pub(crate) struct Transport {
     limits: Limits,
     pool: Arc<Pool>,
     resolver: Resolver,
+    reach: Reach,
     #[cfg(feature = "tls")]
     tls: tls::Tls,
 }
@@ -84,6 +86,7 @@ impl Transport {
             limits,
             pool: Arc::new(Pool::new(idle)),
             resolver: Resolver::new(network),
+            reach: network.reach,
             #[cfg(feature = "tls")]
             tls: tls::Tls::new(&network.trust)?,
         })
@@ -110,7 +113,7 @@ impl Transport {
         let mut budget = Budget { limit: self.limits.connect, timer: Timer::after(self.limits.connect) };
         let host = url.host().ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
         let look_up = self.resolver.addresses(host.clone(), origin.port);
-        let addresses = budget.spend(Phase::Dns, look_up).await??;
+        let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, origin.port)?;
         log::debug!("{}: connecting to {addresses:?}", Shown(url));
         let dial = self.dial(&addresses, origin.port);
         let socket = budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, origin.port))?;
