@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub jobs: usize,
     pub method: Method,
     pub keep: Keep,
+    pub durability: Durability,
     pub user_agent: String,
     pub headers: Vec<Header>,
     pub limits: Limits,
@@ -83,6 +84,16 @@ pub enum Existing {
     Replace,
     /// Do not fetch.
     Skip,
+}
+
+/// What a saved file outlives once its outcome is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The end of the program, however it comes. The system writes the file to the disk when it sees fit.
+    #[default]
+    Written,
+    /// A power cut, too: file and folder were synced. Many files share one wait for the disk.
+    Synced,
 }
 
 /// What a failed job does to the rest of the run.
@@ -179,6 +190,7 @@ impl Default for Config {
             jobs: DEFAULT_JOBS,
             method: Method::default(),
             keep: Keep::default(),
+            durability: Durability::default(),
             user_agent: USER_AGENT.to_owned(),
             headers: Vec::new(),
             limits: Limits::default(),

@@ -37,8 +37,8 @@ pub mod text;
 mod transport;
 
 pub use config::{
-    DEFAULT_JOBS, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve, Trust,
-    USER_AGENT,
+    DEFAULT_JOBS, Durability, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve,
+    Trust, USER_AGENT,
 };
 pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};

@@ -45,7 +45,7 @@ const FLAGS: [&str; 32] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 13] = [
+const LATER: [&[&str]; 12] = [
     &["--max-memory", "8M"],
     &["--per-host", "2"],
     &["--rate", "2"],
@@ -54,7 +54,6 @@ const LATER: [&[&str]; 13] = [
     &["--sync"],
     &["-c"],
     &["--continue"],
-    &["--durable"],
     &["--compressed"],
     &["--proxy", "http://127.0.0.1:1/"],
     &["--netrc-file", "netrc"],

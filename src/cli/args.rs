@@ -74,6 +74,10 @@ pub struct Args {
     #[argh(switch)]
     pub stdout: bool,
 
+    /// sync each file and its folder to the disk before its job is done
+    #[argh(switch)]
+    pub durable: bool,
+
     /// do not fetch a job whose file exists already
     #[argh(switch)]
     pub skip_existing: bool,

@@ -19,6 +19,8 @@ impl Need {
     /// Bodies are kept: also the file that is being written, and a kept connection, which can't make room for a file. The rest
     /// also has the directory and up to 32 folders in it.
     pub const KEEPING: Self = Self { worker: 3, rest: 53 };
+    /// Bodies are kept and synced: also the files of a batch, and as many that wait for the next.
+    pub const SYNCING: Self = Self { worker: 3, rest: 53 + 2 * 64 };
 
     fn of(self, workers: usize) -> u64 {
         (workers as u64).saturating_mul(self.worker).saturating_add(self.rest)
@@ -50,7 +52,7 @@ pub fn afford(wanted: usize, need: Need) -> usize {
 mod tests {
     use super::*;
 
-    const NEEDS: [Need; 2] = [Need::COUNTING, Need::KEEPING];
+    const NEEDS: [Need; 3] = [Need::COUNTING, Need::KEEPING, Need::SYNCING];
 
     #[test]
     fn what_is_needed_for_some_workers_affords_as_many() {

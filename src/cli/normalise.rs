@@ -20,6 +20,7 @@ const FLAGS: &[Flag] = &[
     Flag::new('d', "--dir", Takes::One("a folder")),
     Flag::long("--discard", Takes::Nothing),
     Flag::long("--stdout", Takes::Nothing),
+    Flag::long("--durable", Takes::Nothing),
     Flag::long("--skip-existing", Takes::Nothing),
     Flag::long("--json", Takes::Nothing),
     Flag::new('q', "--quiet", Takes::Nothing),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use smolget::{
-    Builder, DEFAULT_JOBS, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure, Reach, Trust,
+    Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure,
+    Reach, Trust,
 };
 
 use super::args::Args;
@@ -79,6 +80,9 @@ impl Options {
     /// A usage error.
     pub fn new(args: Args, stdin_is_terminal: bool) -> Result<Self, Failure> {
         exclude("--stdout", args.stdout, "--discard", args.discard)?;
+        for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
+            exclude("--durable", args.durable, other, has_other)?;
+        }
         exclude("--cacert", args.cacert.is_some(), "--system-roots", args.system_roots)?;
         exclude("-4", args.ipv4, "-6", args.ipv6)?;
         let builder = builder(&args)?;
@@ -93,7 +97,11 @@ impl Options {
         Ok(Self {
             builder,
             jobs,
-            need: if args.discard || args.head { Need::COUNTING } else { Need::KEEPING },
+            need: match (args.discard || args.head, args.durable) {
+                (true, _) => Need::COUNTING,
+                (_, true) => Need::SYNCING,
+                _ => Need::KEEPING,
+            },
             urls: args.urls,
             inputs,
             output: match (args.stdout, args.json) {
@@ -147,10 +155,11 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     for text in &args.header {
         builder = builder.header(header(text)?);
     }
+    let durability = if args.durable { Durability::Synced } else { Durability::Written };
     let reach = if args.deny_private { Reach::Public } else { Reach::Anywhere };
     let method = if args.head { Method::Head } else { Method::Get };
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn };
-    Ok(builder.reach(reach).method(method).on_failure(on_failure))
+    Ok(builder.durability(durability).reach(reach).method(method).on_failure(on_failure))
 }
 
 /// Reads the value of an option if it was given.
@@ -281,6 +290,7 @@ mod tests {
             ("--system-roots", plain().trust(Trust::System)),
             ("--insecure --cacert f", plain().trust(Trust::Anything)),
             ("--resolve H:80:127.0.0.1", plain().resolve(resolve)),
+            ("--durable", plain().durability(Durability::Synced)),
             ("--deny-private", plain().reach(Reach::Public)),
             ("-4", plain().family(Family::V4)),
             ("-6", plain().family(Family::V6)),
@@ -325,6 +335,7 @@ mod tests {
             ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
+            ("--durable --head", "--durable and --head exclude each other; give one of them"),
             ("--cacert f --system-roots", "--cacert and --system-roots exclude each other; give one of them"),
             ("-46", "-4 and -6 exclude each other; give one of them"),
         ] {

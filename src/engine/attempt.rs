@@ -22,7 +22,7 @@ use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 use crate::job::Job;
 use crate::outcome::Kept;
-use crate::output::{Name, Sink};
+use crate::output::{Complete, Name, Sink};
 use crate::text::{self, Shown};
 use crate::transport::{self, Head, Received};
 
@@ -71,7 +71,7 @@ pub(super) async fn attempt(
     name: Option<&Name>,
     leash: &mut Leash,
     record: &mut Record,
-) -> Result<Kept, Setback> {
+) -> Result<Complete, Setback> {
     record.status = None;
     record.redirects = 0;
     let mut route = Route::start(&run.config, &run.common, job, url)?;
@@ -114,7 +114,7 @@ async fn finish(
     head: &Head,
     length: Option<u64>,
     body: Reader,
-) -> Result<Kept, Setback> {
+) -> Result<Complete, Setback> {
     let status = head.status();
     if status >= 400 {
         drain(leash, body).await;
@@ -130,7 +130,7 @@ async fn finish(
     }
     // There is no body to keep, and 304 must not empty the file that the user asked about.
     if run.config.method == Method::Head || status == 304 {
-        return Ok(Kept::Counted { bytes: 0 });
+        return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
     if let Some(max) = run.config.max_size.filter(|&max| length.is_some_and(|length| length > max)) {
         return Err(too_large(max).into());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Fetcher;
-use crate::config::{Config, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve, Trust};
+use crate::config::{
+    Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve, Trust,
+};
 use crate::error::Error;
 use crate::job::Header;
 
@@ -33,6 +35,13 @@ impl Builder {
     #[must_use]
     pub fn keep(mut self, keep: Keep) -> Self {
         self.config.keep = keep;
+        self
+    }
+
+    /// What saved files outlive; the end of the program unless set. Only files that [`keep`](Self::keep) saves are meant.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
         self
     }
 

@@ -14,21 +14,26 @@ use super::run::Run;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
 use crate::outcome::{Kept, Outcome};
-use crate::output::Name;
+use crate::output::{Complete, Name, Written};
 use crate::text::Shown;
 
-/// Does what an entry of the list asks for.
-pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> Outcome {
+/// Does what an entry of the list asks for. A body that is still to be committed comes beside the outcome that the job has
+/// if it can be.
+pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> (Outcome, Option<Written>) {
     match entry {
-        Entry::Rejected(rejected) => Outcome::rejected(rejected),
-        Entry::Job(job) if run.stopper.is_stopped() => Outcome::not_begun(&job),
+        Entry::Rejected(rejected) => (Outcome::rejected(rejected), None),
+        Entry::Job(job) if run.stopper.is_stopped() => (Outcome::not_begun(&job), None),
         Entry::Job(job) => {
             let start = Instant::now();
             let mut record = Record::default();
-            let result = keep(run, &job, leash, &mut record).await;
+            let (result, written) = match keep(run, &job, leash, &mut record).await {
+                Ok(Complete::Kept(kept)) => (Ok(kept), None),
+                Ok(Complete::Written(written)) => (Ok(written.kept()), Some(written)),
+                Err(error) => (Err(error), None),
+            };
             // Redirects and mirrors are told only where they led away from the job's own URL.
             let last_url = record.last_url.filter(|url| *url != job.url);
-            Outcome {
+            let outcome = Outcome {
                 url: job.shown(),
                 line: job.line,
                 final_url: last_url.map(|url| Shown(&url).to_string()),
@@ -37,19 +42,20 @@ pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> Outcome
                 attempts: record.attempts,
                 redirects: record.redirects,
                 result,
-            }
+            };
+            (outcome, written)
         }
     }
 }
 
 /// Names the job's file, and fetches it from the first URL that gives it.
-async fn keep(run: &Run, job: &Job, leash: &mut Leash, record: &mut Record) -> Result<Kept, Error> {
+async fn keep(run: &Run, job: &Job, leash: &mut Leash, record: &mut Record) -> Result<Complete, Error> {
     let name = match &run.folder {
         None => None,
         Some(folder) => {
             let name = folder.claim(&job.text, job.out.as_deref())?;
             if folder.skips() && leash.hold(folder.exists(&name)).await?? {
-                return Ok(Kept::Skipped { file: folder.path(&name) });
+                return Ok(Complete::Kept(Kept::Skipped { file: folder.path(&name) }));
             }
             Some(name)
         }
@@ -80,14 +86,14 @@ async fn persist(
     name: Option<&Name>,
     leash: &mut Leash,
     record: &mut Record,
-) -> Result<Kept, Error> {
+) -> Result<Complete, Error> {
     let mut failed = 0;
     loop {
         leash.begin(run.config.limits.total);
         let attempt = attempt(run, job, url, name, leash, record).await;
         leash.end();
         let failure = match attempt {
-            Ok(kept) => return Ok(kept),
+            Ok(complete) => return Ok(complete),
             Err(failure) => failure,
         };
         failed = u32::saturating_add(failed, 1);

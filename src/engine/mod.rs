@@ -1,7 +1,8 @@
 //! The engine: a stream of jobs → a stream of outcomes.
 //!
 //! ```text
-//!  jobs ─▶ feed ─▶ [bounded channel] ─▶ N workers ─▶ [bounded channel] ─▶ outcomes
+//!  jobs ─▶ feed ─▶ [bounded channel] ─▶ N workers ─┬──────────────▶ [bounded channel] ─▶ outcomes
+//!                                                  └▶ settle (files that are synced) ─▲
 //! ```
 //!
 //! The workers are tasks of one executor that only runs while the stream of outcomes is polled, so a run needs no runtime
@@ -18,6 +19,7 @@ mod redirect;
 mod retry;
 mod route;
 mod run;
+mod settle;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -154,8 +156,8 @@ impl Fetcher {
                 if let Some(folder) = lock(&self.prepared).take() {
                     return Ok(Some(folder));
                 }
-                let (dir, existing) = (dir.clone(), *existing);
-                unblock(Lane::Disk, move || Folder::open(&dir, existing)).await.map(Some)
+                let (dir, existing, durability) = (dir.clone(), *existing, self.config.durability);
+                unblock(Lane::Disk, move || Folder::open(&dir, existing, durability)).await.map(Some)
             }
             _ => Ok(None),
         }

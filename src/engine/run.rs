@@ -8,6 +8,7 @@ use async_channel::{Receiver, Sender};
 use super::clock::Clock;
 use super::fetch::fetch;
 use super::leash::Leash;
+use super::settle::Unsettled;
 use super::stop::{Reason, Stopper};
 use crate::config::{Config, Keep, OnFailure};
 use crate::job::Entry;
@@ -45,18 +46,31 @@ impl Run {
             _ => Sink::count(),
         }
     }
+
+    /// Gives a job's outcome, and stops the run if it is to stop then.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens.
+    pub async fn tell(&self, outcome: Outcome, reply: &Sender<Outcome>) -> Result<(), ()> {
+        if !outcome.is_ok() && self.config.on_failure == OnFailure::Stop {
+            self.stopper.stop_for(Reason::Failure);
+        }
+        reply.send(outcome).await.map_err(drop)
+    }
 }
 
-/// Does jobs until there are no more.
-pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>) {
+/// Does jobs until there are no more. A body that is to be synced goes on to `settler`, and the worker to the next job.
+pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, settler: Option<Sender<Unsettled>>) {
     let mut leash = Leash::new(&run.stopper);
     while let Ok(Ticket { entry, reply }) = tickets.recv().await {
-        let outcome = fetch(&run, entry, &mut leash).await;
-        if !outcome.is_ok() && run.config.on_failure == OnFailure::Stop {
-            run.stopper.stop_for(Reason::Failure);
-        }
+        let (outcome, written) = fetch(&run, entry, &mut leash).await;
+        let told = match (written, &settler) {
+            (Some(written), Some(settler)) => settler.send(Unsettled { written, outcome, reply }).await.map_err(drop),
+            _ => run.tell(outcome, &reply).await,
+        };
         // Nobody listens any more: the run is being dropped, and this worker with it.
-        if reply.send(outcome).await.is_err() {
+        if told.is_err() {
             return;
         }
     }

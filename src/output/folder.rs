@@ -14,7 +14,7 @@ use super::name::{Name, free_number};
 use super::places::{Missing, Places, shown};
 use super::temporary::Temporary;
 use super::used::Used;
-use crate::config::Existing;
+use crate::config::{Durability, Existing};
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::sync::lock;
@@ -29,6 +29,7 @@ pub(crate) struct Folder {
 struct Inner {
     places: Places,
     existing: Existing,
+    durability: Durability,
     /// The longest name that the file system takes, in bytes.
     limit: usize,
     used: Mutex<Used>,
@@ -42,10 +43,10 @@ impl Folder {
     /// # Errors
     ///
     /// Kind `Io` if it is no directory, can't be made, or can't be written to.
-    pub(crate) fn open(dir: &Path, existing: Existing) -> Result<Self, Error> {
-        let places = Places::prepare(dir)?;
+    pub(crate) fn open(dir: &Path, existing: Existing, durability: Durability) -> Result<Self, Error> {
+        let places = Places::prepare(dir, durability)?;
         let limit = places.name_limit();
-        Ok(Self { inner: Arc::new(Inner { places, existing, limit, used: Mutex::default() }) })
+        Ok(Self { inner: Arc::new(Inner { places, existing, durability, limit, used: Mutex::default() }) })
     }
 
     /// The name of a job's file: `out` if the job has it, else what its URL, as it was written, ends in. It is one that
@@ -80,6 +81,11 @@ impl Folder {
         self.inner.existing == Existing::Skip
     }
 
+    /// What its files outlive.
+    pub(crate) fn durability(&self) -> Durability {
+        self.inner.durability
+    }
+
     /// Whether there is a file of that name. A folder is none, and a link is what it leads to.
     ///
     /// # Errors
@@ -108,12 +114,17 @@ impl Folder {
         Temporary::create(&place).map_err(failed)
     }
 
-    /// Puts a complete file under its name; if it can't be, nothing of it is left. This blocks on the disk.
-    pub(super) fn commit(&self, temporary: Temporary, name: &Name) -> Result<(), Error> {
-        temporary.commit(name.file()).map_err(|e| match e.kind() {
+    /// Puts a complete file under its name, if it is kept then. This blocks on the disk.
+    pub(super) fn rename(&self, temporary: &mut Temporary, name: &Name) -> Result<(), Error> {
+        temporary.rename(name.file()).map_err(|e| match e.kind() {
             io::ErrorKind::IsADirectory => self.failed("a directory is in the way of", name, e),
             _ => self.failed("naming", name, e),
         })
+    }
+
+    /// Has the disk take what was named in a folder below this one, `""` being this one. This blocks on the disk.
+    pub(super) fn sync(&self, folder: &str) -> Result<(), Error> {
+        self.inner.places.sync(folder)
     }
 
     /// What was tried with which file, and what the system said.
@@ -131,7 +142,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn folder(dir: &Path) -> Folder {
-        Folder::open(dir, Existing::Replace).unwrap()
+        Folder::open(dir, Existing::Replace, Durability::Written).unwrap()
     }
 
     fn claimed(folder: &Folder, out: &str) -> String {
@@ -193,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_path_is_the_directory_as_it_was_given_and_the_name() {
-        let here = Folder::open(Path::new("."), Existing::Replace).unwrap();
+        let here = Folder::open(Path::new("."), Existing::Replace, Durability::Written).unwrap();
         let name = here.claim("http://h/a", Some("f/a")).unwrap();
         assert_eq!(here.path(&name).to_str(), Some("./f/a"));
         let dir = tempfile::tempdir().unwrap();
@@ -204,7 +215,7 @@ mod tests {
     #[test]
     fn a_file_of_the_name_exists_and_nothing_is_made_by_asking() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path(), Existing::Skip).unwrap();
+        let folder = Folder::open(dir.path(), Existing::Skip, Durability::Written).unwrap();
         assert!(folder.skips());
         fs::create_dir(dir.path().join("d")).unwrap();
         fs::write(dir.path().join("d/a"), "").unwrap();

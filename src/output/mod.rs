@@ -1,8 +1,8 @@
 //! Bodies → files, memory or nothing.
 //!
 //! ```text
-//! job ─▶ Folder::claim ─▶ Name ─▶ Sink ─▶ bytes in memory ─▶ (large: a file, not yet under its name) ─▶ finish ─▶ Kept
-//!                                                                                                   └▶ discard
+//! job ─▶ Folder::claim ─▶ Name ─▶ Sink ─▶ bytes in memory ─▶ (large: a file, not yet under its name) ─┬▶ finish ─▶ Kept
+//!                                                                                                    └▶ discard
 //! ```
 //!
 //! A [`Folder`] is the output directory: it gives every job of a run a name of its own. A [`Sink`] takes the body of one
@@ -16,7 +16,9 @@ mod sink;
 mod spool;
 mod temporary;
 mod used;
+mod written;
 
 pub(crate) use folder::Folder;
 pub(crate) use name::Name;
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Complete, Sink};
+pub(crate) use written::{Written, commit, sync};

@@ -10,11 +10,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, accessat, fstatvfs, mkdirat, open, openat, statat};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, accessat, fstatvfs, fsync, mkdirat, open, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::temporary::{Place, sweep};
 use super::used::Used;
+use crate::config::Durability;
 use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 use crate::text;
@@ -32,6 +33,9 @@ const THROUGH: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(PATH);
 const PATH: OFlags = OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PATH: OFlags = OFlags::RDONLY;
+
+/// Opens a directory to sync it, for which it takes the right to read it.
+const READABLE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// What the longest name may be taken to be. FAT claims more bytes than the 255 UTF-16 units that it takes, and some
 /// file systems claim none; less than the lower bound would leave no room for an extension and a number.
@@ -55,14 +59,18 @@ pub(super) enum Missing {
 
 impl Places {
     /// Makes `dir` if it is missing, opens it, checks that files can be made in it, and sweeps it.
-    pub(super) fn prepare(dir: &Path) -> Result<Self, Error> {
+    pub(super) fn prepare(dir: &Path, durability: Durability) -> Result<Self, Error> {
         let refused = |e: io::Error| match e.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 Error::io(format_args!("output directory {} is no directory", shown(dir)), e)
             }
             _ => Error::io(format_args!("output directory {} can't be used", shown(dir)), e),
         };
+        let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(dir).map_err(refused)?;
+        if durability == Durability::Synced {
+            missing.into_iter().filter_map(Path::parent).try_for_each(sync_path).map_err(|e| refused(e.into()))?;
+        }
         let root = retry_on_intr(|| open(dir, THROUGH, Mode::empty())).map_err(|e| refused(e.into()))?;
         accessat(&root, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty()).map_err(|e| refused(e.into()))?;
         sweep(&root);
@@ -100,6 +108,15 @@ impl Places {
         }
         open.insert(folder.to_owned(), Arc::clone(&place));
         Ok(Some(place))
+    }
+
+    /// Has the disk take what was named in a folder, `""` being the directory itself.
+    pub(super) fn sync(&self, folder: &str) -> Result<(), Error> {
+        let failed = |e: io::Error| Error::io(format_args!("syncing folder {}", shown(&self.path(folder))), e);
+        let missing = || failed(io::ErrorKind::NotFound.into());
+        let place = self.open(folder, Missing::Tell)?.ok_or_else(missing)?;
+        let readable = retry_on_intr(|| openat(&place, ".", READABLE, Mode::empty())).map_err(|e| failed(e.into()))?;
+        sync_folder(&readable).map_err(|e| failed(e.into()))
     }
 
     fn walk(&self, folder: &str, missing: Missing) -> Result<Option<Place>, Error> {
@@ -145,6 +162,19 @@ pub(super) fn shown(path: &Path) -> String {
     format!("`{}`", text::escape(&path.to_string_lossy()))
 }
 
+fn sync_path(path: &Path) -> Result<(), Errno> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    sync_folder(&retry_on_intr(|| open(path, READABLE, Mode::empty()))?)
+}
+
+/// Syncs a folder. Some file systems know no such thing, and say so with `EINVAL`: they leave no more to be done.
+fn sync_folder(folder: &OwnedFd) -> Result<(), Errno> {
+    match retry_on_intr(|| fsync(folder)) {
+        Err(Errno::INVAL) => Ok(()),
+        synced => synced,
+    }
+}
+
 /// Opens one folder in another, following no link.
 fn step(place: &OwnedFd, part: &str, missing: Missing) -> Result<OwnedFd, Errno> {
     let enter = || retry_on_intr(|| openat(place, part, THROUGH | OFlags::NOFOLLOW, Mode::empty()));
@@ -167,13 +197,17 @@ mod tests {
 
     const LEFTOVER: &str = ".smolget-0123456789abcdef.part";
 
+    fn prepare(dir: &Path) -> Result<Places, Error> {
+        Places::prepare(dir, Durability::Written)
+    }
+
     #[test]
     fn a_directory_is_made_with_its_parents_and_may_be_there() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("a/b");
-        assert!(Places::prepare(&deep).is_ok());
+        assert!(prepare(&deep).is_ok());
         assert!(deep.is_dir());
-        assert!(Places::prepare(&deep).is_ok());
+        assert!(prepare(&deep).is_ok());
     }
 
     #[test]
@@ -182,7 +216,7 @@ mod tests {
         let file = dir.path().join("a\u{1b}");
         fs::write(&file, "kept").unwrap();
         for bad in [file.clone(), file.join("b")] {
-            let error = Places::prepare(&bad).unwrap_err();
+            let error = prepare(&bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Io);
             assert!(error.to_string().contains("a\\u{1b}"), "{error}");
             assert!(error.to_string().contains("is no directory"), "{error}");
@@ -196,8 +230,8 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         let link = dir.path().join("link");
         symlink(elsewhere.path(), &link).unwrap();
-        assert!(Places::prepare(&link).is_ok());
-        let places = Places::prepare(dir.path()).unwrap();
+        assert!(prepare(&link).is_ok());
+        let places = prepare(dir.path()).unwrap();
         for (folder, missing) in [("link", Missing::Make), ("link/a", Missing::Make), ("link", Missing::Tell)] {
             let error = places.open(folder, missing).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Io);
@@ -210,7 +244,7 @@ mod tests {
     #[test]
     fn a_missing_folder_is_made_or_told_of_as_is_asked() {
         let dir = tempfile::tempdir().unwrap();
-        let places = Places::prepare(dir.path()).unwrap();
+        let places = prepare(dir.path()).unwrap();
         assert!(places.open("a/b", Missing::Tell).unwrap().is_none());
         assert!(!dir.path().join("a").exists());
         assert!(places.open("a/b", Missing::Make).unwrap().is_some());
@@ -222,7 +256,7 @@ mod tests {
     fn a_file_where_a_folder_should_be_is_an_error_that_names_it() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), "").unwrap();
-        let places = Places::prepare(dir.path()).unwrap();
+        let places = prepare(dir.path()).unwrap();
         let error = places.open("a/b", Missing::Make).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.to_string().contains("/a` can't be used: Not a directory"), "{error}");
@@ -234,7 +268,7 @@ mod tests {
         let leftovers = [dir.path().join(LEFTOVER), dir.path().join("a/b").join(LEFTOVER)];
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         leftovers.iter().for_each(|path| fs::write(path, "half").unwrap());
-        let places = Places::prepare(dir.path()).unwrap();
+        let places = prepare(dir.path()).unwrap();
         assert!(!leftovers[0].exists() && leftovers[1].exists());
         places.open("a/b", Missing::Tell).unwrap();
         assert!(!leftovers[1].exists());
@@ -247,7 +281,7 @@ mod tests {
     #[test]
     fn few_folders_are_kept_open_however_many_are_used() {
         let dir = tempfile::tempdir().unwrap();
-        let places = Places::prepare(dir.path()).unwrap();
+        let places = prepare(dir.path()).unwrap();
         for n in 0..3 * KEPT_OPEN {
             places.open(&format!("f{n}"), Missing::Make).unwrap();
             assert!(lock(&places.open).len() <= KEPT_OPEN);
@@ -258,7 +292,7 @@ mod tests {
     #[test]
     fn the_longest_name_of_this_file_system_can_be_made() {
         let dir = tempfile::tempdir().unwrap();
-        let limit = Places::prepare(dir.path()).unwrap().name_limit();
+        let limit = prepare(dir.path()).unwrap().name_limit();
         assert!(fs::write(dir.path().join("a".repeat(limit)), "").is_ok());
     }
 }

@@ -10,9 +10,19 @@ use super::folder::Folder;
 use super::name::Name;
 use super::spool::{Settled, Spool, Store};
 use super::temporary::Temporary;
+use super::written::Written;
+use crate::config::Durability;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::outcome::{Body, Kept};
+
+/// A body that is complete and verified.
+#[derive(Debug)]
+pub(crate) enum Complete {
+    Kept(Kept),
+    /// It is still to be committed, with others.
+    Written(Written),
+}
 
 /// Where a body goes while it arrives: one for each attempt.
 #[derive(Debug)]
@@ -71,10 +81,10 @@ impl Sink {
     /// # Errors
     ///
     /// Kind `Io` if the disk refused; nothing is left then.
-    pub(crate) async fn finish(self) -> Result<Kept, Error> {
+    pub(crate) async fn finish(self) -> Result<Complete, Error> {
         match self {
-            Self::Count(bytes) => Ok(Kept::Counted { bytes }),
-            Self::Hold(spool) => hand_over(spool.settle().await?).await,
+            Self::Count(bytes) => Ok(Complete::Kept(Kept::Counted { bytes })),
+            Self::Hold(spool) => hand_over(spool.settle().await?).await.map(Complete::Kept),
             Self::Save(spool) => {
                 let settled = spool.settle().await?;
                 unblock(Lane::Disk, move || put_in_place(settled)).await
@@ -99,14 +109,20 @@ async fn hand_over(settled: Settled<Unnamed>) -> Result<Kept, Error> {
     Ok(Kept::Held(Body { start: Vec::new(), rest: Some((file, bytes)) }))
 }
 
-/// Makes the file, if it isn't there yet, writes the rest and names it: one trip to the disk's threads for a
-/// small body.
-fn put_in_place(settled: Settled<Named>) -> Result<Kept, Error> {
+/// Makes the file, if it isn't there yet, writes the rest and, if it need not be synced first, names it: one trip to the
+/// disk's threads for a small body.
+fn put_in_place(settled: Settled<Named>) -> Result<Complete, Error> {
     let Settled { store, part, buffer, bytes } = settled;
     let mut part = part.map_or_else(|| store.open(), Ok)?;
     store.append(&mut part, &buffer)?;
-    store.folder.commit(part, &store.name)?;
-    Ok(Kept::Saved { file: store.folder.path(&store.name), bytes })
+    let Named { folder, name } = store;
+    if folder.durability() == Durability::Synced {
+        return Ok(Complete::Written(Written::new(folder, name, part, bytes)));
+    }
+    part.settle().map_err(|e| folder.failed("writing", &name, e))?;
+    folder.rename(&mut part, &name)?;
+    part.keep();
+    Ok(Complete::Kept(Kept::Saved { file: folder.path(&name), bytes }))
 }
 
 /// Keeps a body in a file that has no name, in the system's folder for temporary files.
@@ -160,7 +176,7 @@ mod tests {
     }
 
     fn save(dir: &Path, out: &str) -> Sink {
-        let folder = Folder::open(dir, Existing::Replace).unwrap();
+        let folder = Folder::open(dir, Existing::Replace, Durability::Written).unwrap();
         let name = folder.claim("http://h/", Some(out)).unwrap();
         Sink::save(&folder, name)
     }
@@ -176,7 +192,10 @@ mod tests {
                 sink.write(data).await?;
             }
             assert_eq!(sink.bytes(), body.len() as u64);
-            sink.finish().await
+            match sink.finish().await? {
+                Complete::Kept(kept) => Ok(kept),
+                Complete::Written(written) => panic!("{written:?}"),
+            }
         })
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
+use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, fadvise, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
 const PREFIX: &str = ".smolget-";
@@ -25,10 +25,11 @@ const TRIES: u32 = 8;
 /// A folder, opened.
 pub(super) type Place = Arc<OwnedFd>;
 
-/// A file that is gone when this is dropped, unless it was committed.
+/// A file that is gone when this is dropped, unless it is kept.
 #[derive(Debug)]
 pub(crate) struct Temporary {
     place: Place,
+    /// Drawn at random; then the final one.
     name: String,
     file: File,
     fate: Fate,
@@ -37,7 +38,7 @@ pub(crate) struct Temporary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Unlink,
-    Committed,
+    Kept,
 }
 
 impl Temporary {
@@ -87,18 +88,39 @@ impl Temporary {
         self.file.write_all(bytes)
     }
 
-    /// Gives the file its final name in the same folder, in place of what has that name.
+    /// Asks whether all that was written has been taken: `close` is where NFS and FUSE tell of a write that failed.
     ///
-    /// A copy of the descriptor is closed before that: `close` is where NFS and FUSE tell of a write that failed, every
-    /// one of them does, and the file itself has to stay open to keep its lock until it has its name.
-    pub(super) fn commit(mut self, name: &str) -> io::Result<()> {
+    /// A copy of the descriptor is closed, every one of them tells: the file itself has to stay open to keep its lock until
+    /// it has its name.
+    pub(super) fn settle(&self) -> io::Result<()> {
         // Without a descriptor to spare there is nothing to close.
         if let Ok(copy) = self.file.try_clone() {
             nix::unistd::close(copy)?;
         }
-        retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
-        self.fate = Fate::Committed;
         Ok(())
+    }
+
+    /// Has the disk begin to take the file. What can't be begun is done by [`sync`](Self::sync).
+    pub(super) fn begin_sync(&self) {
+        // That nobody will read the pages soon is true, and has Linux write them out.
+        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
+    }
+
+    /// Waits until the disk has the file.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Gives the file its final name in the same folder, in place of what has that name.
+    pub(super) fn rename(&mut self, name: &str) -> io::Result<()> {
+        retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
+        name.clone_into(&mut self.name);
+        Ok(())
+    }
+
+    /// Leaves the file.
+    pub(super) fn keep(mut self) {
+        self.fate = Fate::Kept;
     }
 }
 
@@ -184,7 +206,8 @@ mod tests {
         let while_growing = names(dir.path());
         assert_eq!(while_growing.len(), 1);
         assert!(is_temporary(&std::ffi::CString::new(while_growing[0].as_str()).unwrap()), "{while_growing:?}");
-        temporary.commit("a").unwrap();
+        temporary.rename("a").unwrap();
+        temporary.keep();
         assert_eq!(names(dir.path()), ["a"]);
         assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"abc");
     }
@@ -256,7 +279,8 @@ mod tests {
         let mut temporary = Temporary::create(&place(dir.path())).unwrap();
         temporary.append(b"new, and longer").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        temporary.commit("a").unwrap();
+        temporary.rename("a").unwrap();
+        temporary.keep();
         assert_eq!(fs::read(&path).unwrap(), b"new, and longer");
         assert_eq!(io::read_to_string(old).unwrap(), "old");
     }
@@ -265,8 +289,9 @@ mod tests {
     fn a_directory_of_the_final_name_stays_and_the_temporary_goes() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("a")).unwrap();
-        let temporary = Temporary::create(&place(dir.path())).unwrap();
-        assert_eq!(temporary.commit("a").unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        let mut temporary = Temporary::create(&place(dir.path())).unwrap();
+        assert_eq!(temporary.rename("a").unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        drop(temporary);
         assert_eq!(names(dir.path()), ["a"]);
     }
 }

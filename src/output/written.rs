@@ -1,0 +1,166 @@
+//! Complete bodies in temporaries → files that outlive a power cut, many with one wait for the disk.
+//!
+//! ```text
+//! written ─▶ synced ─▶ renamed ─▶ its folders synced ─▶ kept        a step that fails ─▶ removed
+//! ```
+//!
+//! A file has its final name only when the disk has its bytes, and counts as kept only when the disk has the name, too.
+//! Each step is taken for the whole batch before the next: what a disk does for the first sync mostly serves the others.
+
+use std::collections::HashMap;
+
+use super::folder::Folder;
+use super::name::Name;
+use super::temporary::Temporary;
+use crate::error::{Error, ErrorKind};
+use crate::outcome::Kept;
+
+/// A body that is complete, but has neither its name nor the disk's word for it. When it is dropped, nothing of it is left.
+#[derive(Debug)]
+pub(crate) struct Written {
+    folder: Folder,
+    name: Name,
+    temporary: Temporary,
+    bytes: u64,
+}
+
+impl Written {
+    /// Takes a temporary that has been written whole. The disk begins with it, so that a sync later finds less to do.
+    pub(super) fn new(folder: Folder, name: Name, temporary: Temporary, bytes: u64) -> Self {
+        temporary.begin_sync();
+        Self { folder, name, temporary, bytes }
+    }
+
+    /// What it is once it is committed.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept::Saved { file: self.folder.path(&self.name), bytes: self.bytes }
+    }
+
+    fn sync(self) -> Result<Self, Error> {
+        match self.temporary.sync() {
+            Ok(()) => Ok(self),
+            Err(e) => Err(self.folder.failed("syncing", &self.name, e)),
+        }
+    }
+
+    fn rename(mut self) -> Result<Self, Error> {
+        self.folder.rename(&mut self.temporary, &self.name)?;
+        Ok(self)
+    }
+
+    fn sync_folders(self, synced: &mut Synced) -> Result<(), Error> {
+        synced.way_to(&self.folder, self.name.folder())?;
+        self.temporary.keep();
+        Ok(())
+    }
+}
+
+/// Waits until the disk has each of these bodies. This blocks on the disk. Of one that fails, nothing is left.
+pub(crate) fn sync(batch: Vec<Written>) -> Vec<Result<Written, Error>> {
+    batch.into_iter().map(Written::sync).collect()
+}
+
+/// Names the bodies of one run that the disk has, and waits until it has the names. This blocks on the disk. Of one
+/// that fails, nothing is left.
+pub(crate) fn commit(batch: Vec<Result<Written, Error>>) -> Vec<Result<(), Error>> {
+    let renamed: Vec<_> = batch.into_iter().map(|written| written?.rename()).collect();
+    let mut folders = Synced::default();
+    renamed.into_iter().map(|written| written?.sync_folders(&mut folders)).collect()
+}
+
+/// The folders that were synced for a batch, and how that went.
+#[derive(Default)]
+struct Synced(HashMap<String, Result<(), String>>);
+
+impl Synced {
+    /// Syncs a folder and those that it lies in, which may be as new as the file.
+    fn way_to(&mut self, folder: &Folder, way: &str) -> Result<(), Error> {
+        let folders = std::iter::successors(Some(way), |way| match way.rsplit_once('/') {
+            Some((outer, _)) => Some(outer),
+            None => (!way.is_empty()).then_some(""),
+        });
+        for way in folders {
+            if !self.0.contains_key(way) {
+                self.0.insert(way.to_owned(), folder.sync(way).map_err(|error| error.to_string()));
+            }
+            if let Some(Err(message)) = self.0.get(way) {
+                return Err(Error::new(ErrorKind::Io, message.as_str()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Durability, Existing};
+    use std::fs;
+    use std::path::Path;
+
+    fn folder(dir: &Path) -> Folder {
+        Folder::open(dir, Existing::Replace, Durability::Synced).unwrap()
+    }
+
+    fn written(folder: &Folder, out: &str, text: &str) -> Written {
+        let name = folder.claim("http://h/", Some(out)).unwrap();
+        let mut temporary = folder.begin(&name).unwrap();
+        temporary.append(text.as_bytes()).unwrap();
+        Written::new(folder.clone(), name, temporary, text.len() as u64)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_batch_is_committed_in_its_order_whatever_folders_it_is_for() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "old").unwrap();
+        let folder = folder(dir.path());
+        let outs = ["a", "f/g/a", "f/b", "b"];
+        let batch: Vec<_> = outs.iter().map(|out| written(&folder, out, out)).collect();
+        assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "old");
+        assert!(matches!(batch[1].kept(), Kept::Saved { file, bytes: 5 } if file == dir.path().join("f/g/a")));
+        assert!(commit(sync(batch)).iter().all(Result::is_ok));
+        for out in outs {
+            assert_eq!(fs::read_to_string(dir.path().join(out)).unwrap(), out);
+        }
+        assert_eq!(names(dir.path()), ["a", "b", "f"]);
+    }
+
+    #[test]
+    fn one_that_can_not_be_named_fails_alone_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("b")).unwrap();
+        let folder = folder(dir.path());
+        let results = commit(sync(["a", "b", "c"].map(|out| written(&folder, out, "x")).into()));
+        assert!(results[0].is_ok() && results[2].is_ok());
+        let error = results[1].as_ref().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("a directory is in the way of"), "{error}");
+        assert_eq!(names(dir.path()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn one_that_is_dropped_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(written(&folder(dir.path()), "a", "x"));
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_that_could_not_be_synced_fails_each_file_on_the_way_through_it_and_removes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let mut synced = Synced(HashMap::from([("f".to_owned(), Err("no".to_owned()))]));
+        let mut commit = |out| written(&folder, out, "x").rename().unwrap().sync_folders(&mut synced);
+        assert_eq!(commit("f/g/a").unwrap_err().to_string(), "no");
+        assert!(commit("h/a").is_ok());
+        assert_eq!(names(&dir.path().join("f/g")), [""; 0]);
+        assert_eq!(names(&dir.path().join("h")), ["a"]);
+    }
+}
