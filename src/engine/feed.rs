@@ -28,8 +28,8 @@ pub(super) struct Plan {
 
 impl Plan {
     fn begin(self, folder: Option<Folder>) -> Arc<Run> {
-        let Fetcher { config, client, common, clock, .. } = self.fetcher;
-        Arc::new(Run { config, client, common, folder, clock, stopper: self.stopper, traffic: self.traffic })
+        let Fetcher { config, client, common, spare, clock, .. } = self.fetcher;
+        Arc::new(Run { config, client, common, spare, folder, clock, stopper: self.stopper, traffic: self.traffic })
     }
 }
 

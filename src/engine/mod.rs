@@ -47,7 +47,8 @@ use crate::error::Error;
 use crate::job::Entry;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
-use crate::output::Folder;
+use crate::output::{Folder, Rules};
+use crate::spare::Spare;
 use crate::sync::lock;
 use crate::transport::{Fields, Transport};
 
@@ -61,6 +62,7 @@ pub struct Fetcher {
     config: Arc<Config>,
     client: surf::Client,
     common: Fields,
+    spare: Spare,
     clock: Arc<dyn Clock>,
     /// The directory that [`prepare`](Fetcher::prepare) opened, until a run takes it.
     prepared: Arc<Mutex<Option<Folder>>>,
@@ -79,9 +81,9 @@ impl Fetcher {
 
     fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let transport = Transport::new(&config.network, config.limits, config.jobs)?;
-        let common = route::common(&config)?;
+        let (common, spare) = (route::common(&config)?, transport.spare());
         let client = surf::Client::with_http_client(transport);
-        Ok(Self { config: Arc::new(config), client, common, clock, prepared: Arc::default() })
+        Ok(Self { config: Arc::new(config), client, common, spare, clock, prepared: Arc::default() })
     }
 
     /// Fetches `jobs` and gives their outcomes in order of completion.
@@ -156,8 +158,9 @@ impl Fetcher {
                 if let Some(folder) = lock(&self.prepared).take() {
                     return Ok(Some(folder));
                 }
-                let (dir, existing, durability) = (dir.clone(), *existing, self.config.durability);
-                unblock(Lane::Disk, move || Folder::open(&dir, existing, durability)).await.map(Some)
+                let (dir, spare) = (dir.clone(), self.spare.clone());
+                let rules = Rules { existing: *existing, durability: self.config.durability };
+                unblock(Lane::Disk, move || Folder::open(&dir, rules, spare)).await.map(Some)
             }
             _ => Ok(None),
         }

@@ -8,12 +8,13 @@ use async_channel::{Receiver, Sender};
 use super::clock::Clock;
 use super::fetch::fetch;
 use super::leash::Leash;
-use super::settle::Unsettled;
+use super::settle::{Unsettled, settle_alone};
 use super::stop::{Reason, Stopper};
 use crate::config::{Config, Keep, OnFailure};
 use crate::job::Entry;
 use crate::outcome::Outcome;
 use crate::output::{Folder, Name, Sink};
+use crate::spare::Spare;
 use crate::transport::Fields;
 
 /// What all workers of a run share.
@@ -23,6 +24,7 @@ pub(super) struct Run {
     pub client: surf::Client,
     /// The fields of every request that needs no others.
     pub common: Fields,
+    pub spare: Spare,
     /// Where bodies are saved, if they are.
     pub folder: Option<Folder>,
     pub clock: Arc<dyn Clock>,
@@ -42,7 +44,7 @@ impl Run {
     pub fn sink(&self, name: Option<&Name>) -> Sink {
         match (&self.folder, name) {
             (Some(folder), Some(name)) => Sink::save(folder, name.clone()),
-            _ if self.config.keep == Keep::Hold => Sink::hold(),
+            _ if self.config.keep == Keep::Hold => Sink::hold(&self.spare),
             _ => Sink::count(),
         }
     }
@@ -66,8 +68,9 @@ pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, settler: Opti
     while let Ok(Ticket { entry, reply }) = tickets.recv().await {
         let (outcome, written) = fetch(&run, entry, &mut leash).await;
         let told = match (written, &settler) {
+            (None, _) => run.tell(outcome, &reply).await,
             (Some(written), Some(settler)) => settler.send(Unsettled { written, outcome, reply }).await.map_err(drop),
-            _ => run.tell(outcome, &reply).await,
+            (Some(written), None) => settle_alone(&run, Unsettled { written, outcome, reply }).await,
         };
         // Nobody listens any more: the run is being dropped, and this worker with it.
         if told.is_err() {

@@ -36,15 +36,27 @@ pub(super) struct Unsettled {
     pub reply: Sender<Outcome>,
 }
 
-/// The way for bodies that are to be synced; `None` where none is.
+/// The way for bodies that are to be synced; `None` where none is, or where descriptors are too few for files that wait.
 pub(super) fn queue(durability: Durability) -> Option<(Sender<Unsettled>, Receiver<Unsettled>)> {
-    (durability == Durability::Synced).then(|| async_channel::bounded(batch()))
+    let batch = batch();
+    (durability == Durability::Synced && batch > 1).then(|| async_channel::bounded(batch))
 }
 
 /// How many files a batch may have.
 fn batch() -> usize {
     let share = getrlimit(Resource::Nofile).current.map_or(MAX_BATCH as u64, |descriptors| descriptors / SHARE);
     usize::try_from(share).unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH)
+}
+
+/// Commits one body, and gives its outcome.
+///
+/// # Errors
+///
+/// If nobody listens.
+pub(super) async fn settle_alone(run: &Run, unsettled: Unsettled) -> Result<(), ()> {
+    let Unsettled { written, outcome, reply } = unsettled;
+    let result = commit(vec![written]).await.pop().unwrap_or(Ok(()));
+    run.tell(settled(outcome, result), &reply).await
 }
 
 /// Commits what the workers have written, batch after batch, until they are gone.
@@ -58,16 +70,21 @@ pub(super) async fn settle(run: Arc<Run>, queue: Receiver<Unsettled>) {
             waiting.push((outcome, reply));
         }
         let results = commit(batch).await;
-        for ((mut outcome, reply), result) in waiting.into_iter().zip(results) {
-            if let Err(error) = result {
-                outcome.result = Err(error.at(outcome.final_url.as_ref().unwrap_or(&outcome.url)));
-            }
+        for ((outcome, reply), result) in waiting.into_iter().zip(results) {
             // Nobody listens any more: the run is being dropped, and this with it.
-            if run.tell(outcome, &reply).await.is_err() {
+            if run.tell(settled(outcome, result), &reply).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// The outcome of a job whose body was committed, or was not.
+fn settled(mut outcome: Outcome, result: Result<(), Error>) -> Outcome {
+    if let Err(error) = result {
+        outcome.result = Err(error.at(outcome.final_url.as_ref().unwrap_or(&outcome.url)));
+    }
+    outcome
 }
 
 /// Syncs and names what was written, in its order.
@@ -100,6 +117,6 @@ mod tests {
     #[test]
     fn only_what_is_synced_is_queued() {
         assert!(queue(Durability::Written).is_none());
-        assert!(queue(Durability::Synced).is_some());
+        assert_eq!(queue(Durability::Synced).is_some(), batch() > 1);
     }
 }

@@ -12,12 +12,20 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::name::{Name, free_number};
 use super::places::{Missing, Places, shown};
-use super::temporary::Temporary;
+use super::temporary::{Entry, Temporary};
 use super::used::Used;
 use crate::config::{Durability, Existing};
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
+use crate::spare::Spare;
 use crate::sync::lock;
+
+/// What is to be done with the files of an output directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Rules {
+    pub existing: Existing,
+    pub durability: Durability,
+}
 
 /// The output directory, opened. A clone is the same directory, with the same names used.
 #[derive(Debug, Clone)]
@@ -27,26 +35,29 @@ pub(crate) struct Folder {
 
 #[derive(Debug)]
 struct Inner {
-    places: Places,
-    existing: Existing,
-    durability: Durability,
+    places: Arc<Places>,
+    rules: Rules,
+    spare: Spare,
     /// The longest name that the file system takes, in bytes.
     limit: usize,
     used: Mutex<Used>,
 }
 
 impl Folder {
-    /// Makes the directory if it is missing, checks that files can be made in it, and removes what killed runs left.
+    /// Makes the directory if it is missing, checks that files can be made in it, and removes what killed runs left. Files
+    /// that are made later may take descriptors from `spare`.
     ///
     /// This blocks on the disk.
     ///
     /// # Errors
     ///
     /// Kind `Io` if it is no directory, can't be made, or can't be written to.
-    pub(crate) fn open(dir: &Path, existing: Existing, durability: Durability) -> Result<Self, Error> {
-        let places = Places::prepare(dir, durability)?;
+    pub(crate) fn open(dir: &Path, rules: Rules, spare: Spare) -> Result<Self, Error> {
+        let places = Arc::new(Places::prepare(dir, rules.durability)?);
         let limit = places.name_limit();
-        Ok(Self { inner: Arc::new(Inner { places, existing, durability, limit, used: Mutex::default() }) })
+        let folders = Arc::clone(&places);
+        let spare = Spare::new(move || folders.close() || spare.give_up());
+        Ok(Self { inner: Arc::new(Inner { places, rules, spare, limit, used: Mutex::default() }) })
     }
 
     /// The name of a job's file: `out` if the job has it, else what its URL, as it was written, ends in. It is one that
@@ -78,12 +89,12 @@ impl Folder {
 
     /// Whether a job whose file is there already is not to be fetched.
     pub(crate) fn skips(&self) -> bool {
-        self.inner.existing == Existing::Skip
+        self.inner.rules.existing == Existing::Skip
     }
 
     /// What its files outlive.
     pub(crate) fn durability(&self) -> Durability {
-        self.inner.durability
+        self.inner.rules.durability
     }
 
     /// Whether there is a file of that name. A folder is none, and a link is what it leads to.
@@ -93,7 +104,7 @@ impl Folder {
     /// Kind `Io` if it can't be told, and if there is a symbolic link on the way.
     pub(crate) async fn exists(&self, name: &Name) -> Result<bool, Error> {
         let (folder, name) = (self.clone(), name.clone());
-        unblock(Lane::Disk, move || folder.look(&name)).await
+        unblock(Lane::Disk, move || folder.inner.spare.try_with(|| folder.look(&name))).await
     }
 
     fn look(&self, name: &Name) -> Result<bool, Error> {
@@ -110,21 +121,25 @@ impl Folder {
     pub(super) fn begin(&self, name: &Name) -> Result<Temporary, Error> {
         let failed = |e| self.failed("making", name, e);
         let missing = || failed(io::ErrorKind::NotFound.into());
-        let place = self.inner.places.open(name.folder(), Missing::Make)?.ok_or_else(missing)?;
-        Temporary::create(&place).map_err(failed)
+        self.inner.spare.try_with(|| {
+            let place = self.inner.places.open(name.folder(), Missing::Make)?.ok_or_else(missing)?;
+            Temporary::create(&place).map_err(failed)
+        })
     }
 
-    /// Puts a complete file under its name, if it is kept then. This blocks on the disk.
-    pub(super) fn rename(&self, temporary: &mut Temporary, name: &Name) -> Result<(), Error> {
+    /// Puts a complete file under its name, where it is if it is kept then. This blocks on the disk.
+    pub(super) fn rename(&self, temporary: Temporary, name: &Name) -> Result<Entry, Error> {
         temporary.rename(name.file()).map_err(|e| match e.kind() {
             io::ErrorKind::IsADirectory => self.failed("a directory is in the way of", name, e),
             _ => self.failed("naming", name, e),
         })
     }
 
-    /// Has the disk take what was named in a folder below this one, `""` being this one. This blocks on the disk.
-    pub(super) fn sync(&self, folder: &str) -> Result<(), Error> {
-        self.inner.places.sync(folder)
+    /// Waits until the disk has what was named in a folder below this one, `""` being this one, where `entry` lies so many
+    /// levels below it. This blocks on the disk.
+    pub(super) fn sync(&self, folder: &str, entry: &Entry, levels: usize) -> Result<(), Error> {
+        let failed = |e| Error::io(format_args!("syncing folder {}", shown(&self.inner.places.path(folder))), e);
+        self.inner.spare.try_with(|| entry.sync_folder(levels).map_err(failed))
     }
 
     /// What was tried with which file, and what the system said.
@@ -142,7 +157,11 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn folder(dir: &Path) -> Folder {
-        Folder::open(dir, Existing::Replace, Durability::Written).unwrap()
+        open(dir, Rules::default())
+    }
+
+    fn open(dir: &Path, rules: Rules) -> Folder {
+        Folder::open(dir, rules, Spare::new(|| false)).unwrap()
     }
 
     fn claimed(folder: &Folder, out: &str) -> String {
@@ -204,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_path_is_the_directory_as_it_was_given_and_the_name() {
-        let here = Folder::open(Path::new("."), Existing::Replace, Durability::Written).unwrap();
+        let here = folder(Path::new("."));
         let name = here.claim("http://h/a", Some("f/a")).unwrap();
         assert_eq!(here.path(&name).to_str(), Some("./f/a"));
         let dir = tempfile::tempdir().unwrap();
@@ -215,7 +234,7 @@ mod tests {
     #[test]
     fn a_file_of_the_name_exists_and_nothing_is_made_by_asking() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path(), Existing::Skip, Durability::Written).unwrap();
+        let folder = open(dir.path(), Rules { existing: Existing::Skip, ..Rules::default() });
         assert!(folder.skips());
         fs::create_dir(dir.path().join("d")).unwrap();
         fs::write(dir.path().join("d/a"), "").unwrap();

@@ -18,7 +18,7 @@ mod temporary;
 mod used;
 mod written;
 
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, Rules};
 pub(crate) use name::Name;
 pub(crate) use sink::{Complete, Sink};
 pub(crate) use written::{Written, commit, sync};

@@ -10,10 +10,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, accessat, fstatvfs, fsync, mkdirat, open, openat, statat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstatvfs, mkdirat, open, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::temporary::{Place, sweep};
+use super::temporary::{Place, sweep, sync_folder};
 use super::used::Used;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind};
@@ -33,9 +33,6 @@ const THROUGH: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(PATH);
 const PATH: OFlags = OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PATH: OFlags = OFlags::RDONLY;
-
-/// Opens a directory to sync it, for which it takes the right to read it.
-const READABLE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// What the longest name may be taken to be. FAT claims more bytes than the 255 UTF-16 units that it takes, and some
 /// file systems claim none; less than the lower bound would leave no room for an extension and a number.
@@ -69,7 +66,9 @@ impl Places {
         let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(dir).map_err(refused)?;
         if durability == Durability::Synced {
-            missing.into_iter().filter_map(Path::parent).try_for_each(sync_path).map_err(|e| refused(e.into()))?;
+            let beside = missing.into_iter().filter_map(Path::parent);
+            let or_here = |path| if path == Path::new("") { Path::new(".") } else { path };
+            beside.map(or_here).try_for_each(|path| sync_folder(CWD, path)).map_err(refused)?;
         }
         let root = retry_on_intr(|| open(dir, THROUGH, Mode::empty())).map_err(|e| refused(e.into()))?;
         accessat(&root, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty()).map_err(|e| refused(e.into()))?;
@@ -110,13 +109,10 @@ impl Places {
         Ok(Some(place))
     }
 
-    /// Has the disk take what was named in a folder, `""` being the directory itself.
-    pub(super) fn sync(&self, folder: &str) -> Result<(), Error> {
-        let failed = |e: io::Error| Error::io(format_args!("syncing folder {}", shown(&self.path(folder))), e);
-        let missing = || failed(io::ErrorKind::NotFound.into());
-        let place = self.open(folder, Missing::Tell)?.ok_or_else(missing)?;
-        let readable = retry_on_intr(|| openat(&place, ".", READABLE, Mode::empty())).map_err(|e| failed(e.into()))?;
-        sync_folder(&readable).map_err(|e| failed(e.into()))
+    /// Closes the folders that are kept open for later use; false if there is none.
+    pub(super) fn close(&self) -> bool {
+        let open = std::mem::take(&mut *lock(&self.open));
+        !open.is_empty()
     }
 
     fn walk(&self, folder: &str, missing: Missing) -> Result<Option<Place>, Error> {
@@ -160,19 +156,6 @@ impl Places {
 /// A path as a message has it.
 pub(super) fn shown(path: &Path) -> String {
     format!("`{}`", text::escape(&path.to_string_lossy()))
-}
-
-fn sync_path(path: &Path) -> Result<(), Errno> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    sync_folder(&retry_on_intr(|| open(path, READABLE, Mode::empty()))?)
-}
-
-/// Syncs a folder. Some file systems know no such thing, and say so with `EINVAL`: they leave no more to be done.
-fn sync_folder(folder: &OwnedFd) -> Result<(), Errno> {
-    match retry_on_intr(|| fsync(folder)) {
-        Err(Errno::INVAL) => Ok(()),
-        synced => synced,
-    }
 }
 
 /// Opens one folder in another, following no link.

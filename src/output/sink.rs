@@ -15,6 +15,7 @@ use crate::config::Durability;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::outcome::{Body, Kept};
+use crate::spare::Spare;
 
 /// A body that is complete and verified.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ impl Sink {
     }
 
     /// Holds the body, to hand it over.
-    pub(crate) fn hold() -> Self {
-        Self::Hold(Spool::new(Unnamed))
+    pub(crate) fn hold(spare: &Spare) -> Self {
+        Self::Hold(Spool::new(Unnamed { spare: spare.clone() }))
     }
 
     /// Saves the body under a name. Nothing is made on the disk yet.
@@ -120,20 +121,22 @@ fn put_in_place(settled: Settled<Named>) -> Result<Complete, Error> {
         return Ok(Complete::Written(Written::new(folder, name, part, bytes)));
     }
     part.settle().map_err(|e| folder.failed("writing", &name, e))?;
-    folder.rename(&mut part, &name)?;
-    part.keep();
+    folder.rename(part, &name)?.keep();
     Ok(Complete::Kept(Kept::Saved { file: folder.path(&name), bytes }))
 }
 
 /// Keeps a body in a file that has no name, in the system's folder for temporary files.
 #[derive(Debug, Clone)]
-pub(crate) struct Unnamed;
+pub(crate) struct Unnamed {
+    spare: Spare,
+}
 
 impl Store for Unnamed {
     type Part = File;
 
     fn open(&self) -> Result<File, Error> {
-        tempfile::tempfile().map_err(|e| Error::io("making a temporary file for a large body", e))
+        let make = || tempfile::tempfile().map_err(|e| Error::io("making a temporary file for a large body", e));
+        self.spare.try_with(make)
     }
 
     fn append(&self, file: &mut File, bytes: &[u8]) -> Result<(), Error> {
@@ -162,8 +165,8 @@ impl Store for Named {
 
 #[cfg(test)]
 mod tests {
+    use super::super::folder::Rules;
     use super::*;
-    use crate::config::Existing;
     use crate::error::ErrorKind;
     use futures_lite::future::{block_on, poll_once};
     use std::fs;
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn save(dir: &Path, out: &str) -> Sink {
-        let folder = Folder::open(dir, Existing::Replace, Durability::Written).unwrap();
+        let folder = Folder::open(dir, Rules::default(), Spare::new(|| false)).unwrap();
         let name = folder.claim("http://h/", Some(out)).unwrap();
         Sink::save(&folder, name)
     }
@@ -207,7 +210,9 @@ mod tests {
     #[test]
     fn a_held_body_is_handed_over_whole_and_a_large_one_is_not_in_memory() {
         for length in [0, 1, 64 * 1024, 64 * 1024 + 1, LARGE] {
-            let Ok(Kept::Held(held)) = keep(Sink::hold(), &body(length)) else { panic!("{length}") };
+            let Ok(Kept::Held(held)) = keep(Sink::hold(&Spare::new(|| false)), &body(length)) else {
+                panic!("{length}")
+            };
             assert_eq!(held.len(), length as u64);
             assert_eq!(held.rest.is_some(), length > 64 * 1024);
             assert!(held.start.len() <= 64 * 1024);

@@ -7,10 +7,13 @@
 use std::ffi::CStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, fadvise, fstat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    Advice, AtFlags, Dir, FileType, Mode, OFlags, fadvise, fstat, fsync, openat, renameat, statat, unlinkat,
+};
 use rustix::io::{Errno, retry_on_intr};
 
 const PREFIX: &str = ".smolget-";
@@ -25,13 +28,19 @@ const TRIES: u32 = 8;
 /// A folder, opened.
 pub(super) type Place = Arc<OwnedFd>;
 
-/// A file that is gone when this is dropped, unless it is kept.
+/// A file that is being written, under a name drawn at random. It is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Temporary {
-    place: Place,
-    /// Drawn at random; then the final one.
-    name: String,
+    // First, since it is dropped first: the lock goes with the file.
+    entry: Entry,
     file: File,
+}
+
+/// A name in a folder, which is gone when this is dropped, unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    place: Place,
+    name: String,
     fate: Fate,
 }
 
@@ -62,7 +71,7 @@ impl Temporary {
             Err(Errno::EXIST) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let temporary = Self { place: Arc::clone(place), name, file, fate: Fate::Unlink };
+        let temporary = Self { entry: Entry { place: Arc::clone(place), name, fate: Fate::Unlink }, file };
         Ok(temporary.is_ours()?.then_some(temporary))
     }
 
@@ -73,10 +82,10 @@ impl Temporary {
         match self.file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(false),
             // No locks here. Then no sweep can get one either, and the file is safe without.
-            Err(TryLockError::Error(e)) => log::debug!("temporary {} has no lock: {e}", self.name),
+            Err(TryLockError::Error(e)) => log::debug!("temporary {} has no lock: {e}", self.entry.name),
             Ok(()) => {}
         }
-        match retry_on_intr(|| statat(&self.place, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)) {
+        match retry_on_intr(|| statat(&self.entry.place, self.entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(e) => Err(e.into()),
@@ -111,27 +120,46 @@ impl Temporary {
         self.file.sync_all()
     }
 
-    /// Gives the file its final name in the same folder, in place of what has that name.
-    pub(super) fn rename(&mut self, name: &str) -> io::Result<()> {
-        retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
-        name.clone_into(&mut self.name);
-        Ok(())
+    /// Gives the file its final name in the same folder, in place of what has that name, and closes it.
+    pub(super) fn rename(self, name: &str) -> io::Result<Entry> {
+        let Self { file: _locked, mut entry } = self;
+        retry_on_intr(|| renameat(&entry.place, entry.name.as_str(), &entry.place, name))?;
+        name.clone_into(&mut entry.name);
+        Ok(entry)
+    }
+}
+
+impl Entry {
+    /// Waits until the disk has what was named in the folder that is so many levels above this.
+    pub(super) fn sync_folder(&self, above: usize) -> io::Result<()> {
+        let path = if above == 0 { ".".to_owned() } else { "../".repeat(above) };
+        sync_folder(&*self.place, Path::new(&path))
     }
 
-    /// Leaves the file.
+    /// Leaves the file under its name.
     pub(super) fn keep(mut self) {
         self.fate = Fate::Kept;
     }
 }
 
-impl Drop for Temporary {
-    /// Unlinks before the file is closed, so before the lock is gone.
+impl Drop for Entry {
     fn drop(&mut self) {
         if self.fate == Fate::Unlink
             && let Err(e) = retry_on_intr(|| unlinkat(&self.place, self.name.as_str(), AtFlags::empty()))
         {
-            log::debug!("temporary {} was not removed: {e}", self.name);
+            log::debug!("{} was not removed: {e}", self.name);
         }
+    }
+}
+
+/// Waits until the disk has what was named in a folder, which takes the right to read it. Some file systems know no such
+/// thing, and say so with `EINVAL`: they leave no more to be done.
+pub(super) fn sync_folder(place: impl AsFd, path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = retry_on_intr(|| openat(&place, path, flags, Mode::empty()))?;
+    match retry_on_intr(|| fsync(&folder)) {
+        Err(Errno::INVAL) => Ok(()),
+        synced => Ok(synced?),
     }
 }
 
@@ -182,7 +210,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::Path;
 
     const LEFTOVER: &str = ".smolget-0123456789abcdef.part";
 
@@ -206,8 +233,7 @@ mod tests {
         let while_growing = names(dir.path());
         assert_eq!(while_growing.len(), 1);
         assert!(is_temporary(&std::ffi::CString::new(while_growing[0].as_str()).unwrap()), "{while_growing:?}");
-        temporary.rename("a").unwrap();
-        temporary.keep();
+        temporary.rename("a").unwrap().keep();
         assert_eq!(names(dir.path()), ["a"]);
         assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"abc");
     }
@@ -225,7 +251,7 @@ mod tests {
         let live = Temporary::create(&place(dir.path())).unwrap();
         fs::write(dir.path().join(LEFTOVER), "half").unwrap();
         sweep(&place(dir.path()));
-        assert_eq!(names(dir.path()), [live.name.as_str()]);
+        assert_eq!(names(dir.path()), [live.entry.name.as_str()]);
     }
 
     #[test]
@@ -266,7 +292,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let swept = Temporary::create(&place(dir.path())).unwrap();
         assert!(swept.is_ours().unwrap());
-        fs::remove_file(dir.path().join(&swept.name)).unwrap();
+        fs::remove_file(dir.path().join(&swept.entry.name)).unwrap();
         assert!(!swept.is_ours().unwrap());
     }
 
@@ -279,8 +305,7 @@ mod tests {
         let mut temporary = Temporary::create(&place(dir.path())).unwrap();
         temporary.append(b"new, and longer").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        temporary.rename("a").unwrap();
-        temporary.keep();
+        temporary.rename("a").unwrap().keep();
         assert_eq!(fs::read(&path).unwrap(), b"new, and longer");
         assert_eq!(io::read_to_string(old).unwrap(), "old");
     }
@@ -289,9 +314,8 @@ mod tests {
     fn a_directory_of_the_final_name_stays_and_the_temporary_goes() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("a")).unwrap();
-        let mut temporary = Temporary::create(&place(dir.path())).unwrap();
+        let temporary = Temporary::create(&place(dir.path())).unwrap();
         assert_eq!(temporary.rename("a").unwrap_err().kind(), io::ErrorKind::IsADirectory);
-        drop(temporary);
         assert_eq!(names(dir.path()), ["a"]);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use super::folder::Folder;
 use super::name::Name;
-use super::temporary::Temporary;
+use super::temporary::{Entry, Temporary};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::Kept;
 
@@ -43,14 +43,24 @@ impl Written {
         }
     }
 
-    fn rename(mut self) -> Result<Self, Error> {
-        self.folder.rename(&mut self.temporary, &self.name)?;
-        Ok(self)
+    fn rename(self) -> Result<Renamed, Error> {
+        let Self { folder, name, temporary, .. } = self;
+        let entry = folder.rename(temporary, &name)?;
+        Ok(Renamed { folder, name, entry })
     }
+}
 
+/// A body that has its name, if the disk takes the name, too.
+struct Renamed {
+    folder: Folder,
+    name: Name,
+    entry: Entry,
+}
+
+impl Renamed {
     fn sync_folders(self, synced: &mut Synced) -> Result<(), Error> {
-        synced.way_to(&self.folder, self.name.folder())?;
-        self.temporary.keep();
+        synced.way_to(&self)?;
+        self.entry.keep();
         Ok(())
     }
 }
@@ -74,14 +84,15 @@ struct Synced(HashMap<String, Result<(), String>>);
 
 impl Synced {
     /// Syncs a folder and those that it lies in, which may be as new as the file.
-    fn way_to(&mut self, folder: &Folder, way: &str) -> Result<(), Error> {
-        let folders = std::iter::successors(Some(way), |way| match way.rsplit_once('/') {
+    fn way_to(&mut self, file: &Renamed) -> Result<(), Error> {
+        let folders = std::iter::successors(Some(file.name.folder()), |way| match way.rsplit_once('/') {
             Some((outer, _)) => Some(outer),
             None => (!way.is_empty()).then_some(""),
         });
-        for way in folders {
+        for (levels, way) in folders.enumerate() {
             if !self.0.contains_key(way) {
-                self.0.insert(way.to_owned(), folder.sync(way).map_err(|error| error.to_string()));
+                let synced = file.folder.sync(way, &file.entry, levels);
+                self.0.insert(way.to_owned(), synced.map_err(|error| error.to_string()));
             }
             if let Some(Err(message)) = self.0.get(way) {
                 return Err(Error::new(ErrorKind::Io, message.as_str()));
@@ -93,13 +104,16 @@ impl Synced {
 
 #[cfg(test)]
 mod tests {
+    use super::super::folder::Rules;
     use super::*;
-    use crate::config::{Durability, Existing};
+    use crate::config::Durability;
+    use crate::spare::Spare;
     use std::fs;
     use std::path::Path;
 
     fn folder(dir: &Path) -> Folder {
-        Folder::open(dir, Existing::Replace, Durability::Synced).unwrap()
+        let rules = Rules { durability: Durability::Synced, ..Rules::default() };
+        Folder::open(dir, rules, Spare::new(|| false)).unwrap()
     }
 
     fn written(folder: &Folder, out: &str, text: &str) -> Written {

@@ -50,10 +50,8 @@ use self::resolver::Resolver;
 use self::stream::Stream;
 use crate::config::{Limits, Method, Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::spare::{self, Spare, is_out_of_descriptors};
 use crate::text::Shown;
-
-/// How long to wait for a descriptor, when the process has used up its own, before asking again.
-const DESCRIPTOR_WAIT: Duration = Duration::from_millis(50);
 
 /// The backend of a fetcher.
 #[derive(Debug)]
@@ -92,6 +90,12 @@ impl Transport {
         })
     }
 
+    /// The connections that only wait for another request.
+    pub fn spare(&self) -> Spare {
+        let pool = Arc::clone(&self.pool);
+        Spare::new(move || pool.evict())
+    }
+
     async fn request(&self, method: Method, url: &Url, fields: &Fields) -> Result<(Head, BodyReader), Error> {
         let origin = Origin::of(url).ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
         if let Some(kept) = self.pool.take(&origin) {
@@ -127,7 +131,7 @@ impl Transport {
             match dial::dial(addresses, port).await {
                 Err(error) if is_out_of_descriptors(&error) => {
                     if !self.pool.evict() {
-                        Timer::after(DESCRIPTOR_WAIT).await;
+                        Timer::after(spare::PAUSE).await;
                     }
                 }
                 dialled => return dialled,
@@ -186,11 +190,6 @@ fn connect_timeout(phase: Phase, limit: Duration) -> Error {
 
 fn connect_error(error: io::Error, port: u16) -> Error {
     Error::new(ErrorKind::Connect, format!("no connection to port {port}: {error}")).with_source(error)
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 #[async_trait]

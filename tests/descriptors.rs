@@ -1,0 +1,45 @@
+//! Few descriptors: a run gets by with what it may have, and no job fails for want of one.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use support::{Folder, Reply, Server};
+
+/// The least that a run gets by with: the standard streams, the list, the reactor, the signals, the directory, and two for
+/// the transfer.
+const FEW: u32 = 16;
+
+/// Has thirty files fetched with many workers and few descriptors.
+#[track_caller]
+fn finishes_with_few(args: &[&str], file: fn(u32) -> String, repeated: usize) {
+    let server = Server::start(move |request| Reply::ok(request.target.repeat(repeated)));
+    let folder = Folder::new();
+    let list: String = (0..30).map(|n| format!("{}\n  out={}\n", server.url(&format!("/{n}")), file(n))).collect();
+    folder.write("list", list);
+    let limited = format!("ulimit -n {FEW}; exec \"$0\" -q -j 64 -i list -d out \"$@\"");
+    let mut run = Command::new("sh");
+    run.args(["-c", &limited, env!("CARGO_BIN_EXE_smolget")]).args(args).current_dir(folder.path());
+    let output = run.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    for n in 0..30 {
+        let content = fs::read(folder.path().join("out").join(file(n))).unwrap();
+        assert!(content == format!("/{n}").repeat(repeated).into_bytes(), "{args:?}: {n}");
+    }
+    assert_eq!(folder.names().len(), 31, "{args:?}");
+}
+
+#[test]
+fn large_files_are_kept_synced_and_not() {
+    finishes_with_few(&[], |n| n.to_string(), 100_000);
+    finishes_with_few(&["--durable"], |n| n.to_string(), 100_000);
+}
+
+#[test]
+fn files_in_folders_are_kept_synced_and_not() {
+    finishes_with_few(&[], |n| format!("f/{}/{n}", n % 3), 1);
+    finishes_with_few(&["--durable"], |n| format!("f/{}/{n}", n % 3), 1);
+}
