@@ -1,6 +1,7 @@
 //! One connection: a stream, where it leads to, and the watch over its silence.
 
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub(super) struct Connection {
     origin: Origin,
     watchdog: Watchdog,
     is_reused: bool,
-    /// A request was sent and nothing received since: there is nothing to read yet.
+    /// A request was sent and nothing asked for since: there is nothing to read yet.
     awaits_response: bool,
 }
 
@@ -80,11 +81,12 @@ impl Connection {
         if room.is_empty() {
             return Poll::Ready(Err(Trouble::Full));
         }
-        // A read right after the request would only say that it has to wait.
-        let received = if self.awaits_response && self.stream.poll_readable(cx).is_pending() {
+        // A read right after the request would only say that it has to wait. But once: whether there is something then, only a
+        // read can tell, since events that another thread delivers are taken for old ones for as long as it goes on so.
+        let is_early = mem::take(&mut self.awaits_response);
+        let received = if is_early && self.stream.poll_readable(cx).is_pending() {
             Poll::Pending
         } else {
-            self.awaits_response = false;
             Pin::new(&mut self.stream).poll_read(cx, room)
         };
         match received {
@@ -105,5 +107,35 @@ impl Connection {
     /// As [`poll_receive`](Self::poll_receive).
     pub async fn receive(&mut self, buffer: &mut Buffer) -> Result<usize, Trouble> {
         futures_lite::future::poll_fn(|cx| self.poll_receive(cx, buffer)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::task::Waker;
+
+    use async_io::Async;
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_response_is_read_whether_or_not_its_arrival_was_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let arrival = socket.try_clone().unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let origin = Origin { secure: false, host: "h".to_owned(), port: 80 };
+        let stream = Stream::Plain(Async::new(socket).unwrap());
+        let mut connection = Connection::new(stream, origin, Duration::from_secs(30));
+
+        block_on(connection.send(b"request")).unwrap();
+        let (mut buffer, mut cx) = (Buffer::default(), Context::from_waker(Waker::noop()));
+        assert!(connection.poll_receive(&mut cx, &mut buffer).is_pending());
+        peer.write_all(b"response").unwrap();
+        while arrival.peek(&mut [0]).is_err() {}
+        assert!(matches!(connection.poll_receive(&mut cx, &mut buffer), Poll::Ready(Ok(8))));
     }
 }
