@@ -21,6 +21,8 @@ fn a_reply_goes_out_as_it_was_written() {
         "/chunked" => Reply::ok("abcd").chunked(3).close(),
         "/drip" => Reply::ok("abc").drip(ms(1)).close(),
         "/raw" => Reply::raw("x").then("y").then_pause(ms(1)).then("z").close(),
+        "/repeat" => Reply::raw("x").then_repeat("yz", 3).close(),
+        "/urgent" => Reply::raw("x").then_urgent(b'!').then("y").close(),
         _ => Reply::status(404).close(),
     });
     assert_eq!(ask(&server, "/length"), "HTTP/1.1 200 Scripted\r\nContent-Length: 3\r\nX-A: 1\r\n\r\nabc");
@@ -28,7 +30,9 @@ fn a_reply_goes_out_as_it_was_written() {
     assert_eq!(ask(&server, "/chunked"), chunked);
     assert_eq!(ask(&server, "/drip"), "HTTP/1.1 200 Scripted\r\nContent-Length: 3\r\n\r\nabc");
     assert_eq!(ask(&server, "/raw"), "xyz");
-    assert_eq!((server.connections(), server.visits("/raw"), server.busiest()), (4, 1, 1));
+    assert_eq!(ask(&server, "/repeat"), "xyzyzyz");
+    assert_eq!(ask(&server, "/urgent"), "xy");
+    assert_eq!((server.connections(), server.visits("/raw"), server.busiest()), (6, 1, 1));
     server.finish();
 }
 
@@ -63,6 +67,17 @@ fn a_server_that_holds_a_connection_still_stops() {
     server.wait_for_requests(1);
     server.finish();
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_server_that_sends_for_ever_still_stops() {
+    let server = Server::always(Reply::raw("x").then_endless("y", ms(1)));
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mut start = [0; 9];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"xyyyyyyyy");
+    server.finish();
 }
 
 #[test]

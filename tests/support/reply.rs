@@ -48,6 +48,10 @@ pub enum Step {
     Send(Vec<u8>),
     /// Sends these bytes one at a time, with a pause after each.
     Drip(Vec<u8>, Duration),
+    /// Sends these bytes over and over, with a pause after each time: so many times, or as long as the client takes them.
+    Repeat { bytes: Vec<u8>, times: Option<u64>, pause: Duration },
+    /// Sends one byte as urgent data, which is no part of the stream.
+    Urgent(u8),
     /// Waits.
     Pause(Duration),
     /// Waits until the gate is open.
@@ -151,6 +155,24 @@ impl Reply {
     /// Sends more bytes after the body.
     pub fn then(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.after.push(Step::Send(bytes.into()));
+        self
+    }
+
+    /// Sends these bytes so many times over; nothing of it is held but one piece.
+    pub fn then_repeat(mut self, bytes: impl Into<Vec<u8>>, times: u64) -> Self {
+        self.after.push(Step::Repeat { bytes: bytes.into(), times: Some(times), pause: Duration::ZERO });
+        self
+    }
+
+    /// Sends these bytes for ever, with a pause after each time.
+    pub fn then_endless(mut self, bytes: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        self.after.push(Step::Repeat { bytes: bytes.into(), times: None, pause });
+        self
+    }
+
+    /// Sends a byte of urgent data.
+    pub fn then_urgent(mut self, byte: u8) -> Self {
+        self.after.push(Step::Urgent(byte));
         self
     }
 

@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::net::{SendFlags, send};
+
 use super::reply::{Gate, Reply, Step};
 
 /// The longest that a test waits for something to arrive at the server.
@@ -307,6 +309,8 @@ impl Shared {
             match step {
                 Step::Send(bytes) => connection.wire.write_all(&bytes)?,
                 Step::Drip(bytes, pause) => self.drip(connection, &bytes, pause)?,
+                Step::Repeat { bytes, times, pause } => self.repeat(connection, &bytes, times, pause)?,
+                Step::Urgent(byte) => drop(send(&connection.raw, &[byte], SendFlags::OOB)?),
                 Step::Pause(pause) => self.pause(pause),
                 Step::Until(gate) => self.wait_for(&gate),
                 Step::Open(gate) => gate.open(),
@@ -326,6 +330,16 @@ impl Shared {
             connection.wire.write_all(&[*byte])?;
             connection.wire.flush()?;
             self.pause(pause);
+        }
+        Ok(())
+    }
+
+    fn repeat(&self, to: &mut Connection, bytes: &[u8], times: Option<u64>, pause: Duration) -> io::Result<()> {
+        let mut left = times.unwrap_or(u64::MAX);
+        while left > 0 && !self.stopping() {
+            to.wire.write_all(bytes)?;
+            self.pause(pause);
+            left -= 1;
         }
         Ok(())
     }
