@@ -6,7 +6,7 @@ TARGET ?= x86_64-unknown-linux-musl
 OUT = $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint audit bench doc static install clean tools
+.PHONY: help run build test abuse lint audit bench doc static install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,10 @@ build: tools ## build the program: target/release/smolget
 test: tools ## run every test, and those of the library without TLS and command line
 	$(CARGO) test --locked
 	$(CARGO) test --locked --lib --no-default-features
+
+abuse: tools ## do to the program all that servers can: make abuse ROUNDS=20 SEED=1
+	@$(CARGO) build --release --locked -q
+	@$(CARGO) run --locked -q --example abuse -- $(OUT)/release/smolget $(or $(ROUNDS),1) $(SEED)
 
 lint: tools ## format, clippy, documentation, no tokio in the tree, cargo-deny if it is installed
 	$(CARGO) fmt --check
