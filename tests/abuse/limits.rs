@@ -34,7 +34,7 @@ fn sizes() -> Vec<Case> {
         case(
             "1-byte chunks for ever, with --max-size",
             endless("Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"),
-            most(|reply| reply.chunked(3)),
+            most(|reply| reply.chunked(100)),
         ),
         case(
             "a length of one byte too many",
