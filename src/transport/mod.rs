@@ -10,8 +10,12 @@
 
 mod body;
 mod buffer;
+#[cfg(feature = "tls")]
+mod clock;
 mod connection;
 mod dial;
+#[cfg(feature = "tls")]
+mod distrust;
 mod exchange;
 mod h1;
 #[cfg(feature = "tls")]

@@ -1,14 +1,12 @@
 //! TLS: whom to believe → a verified stream, or an error that says why not.
 //!
 //! The only place that knows rustls. One configuration serves a whole fetcher, so sessions are resumed; they are kept
-//! by server name, so two names on one address never share one. The clock is checked against the date of this release:
-//! a router that boots in 1970 can still verify certificates, and is told about its clock where it can't.
+//! by server name, so two names on one address never share one.
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
 
 use async_io::Async;
 use futures_lite::io::BufReader;
@@ -18,11 +16,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
 use surf::http::url::Host;
 
-use super::pinned::{CA_ITSELF, Pinned};
+use super::clock::Clock;
+use super::distrust::explain;
+use super::pinned::Pinned;
 use super::stream::Stream;
 use super::turns::Turns;
 use crate::config::Trust;
@@ -35,13 +34,11 @@ pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<BufReader<As
 /// The buffer between the socket and rustls: a TLS record of full size, 16 KiB and its header.
 const SOCKET_BUFFER: usize = 17 * 1024;
 
-/// 2026-11-01: no clock that is right is behind the release it runs. Raised with each release.
-const RELEASED: Duration = Duration::from_secs(1_793_491_200);
-
 /// Makes verified streams.
 #[derive(Debug)]
 pub(super) struct Tls {
     trust: Trust,
+    clock: Clock,
     // Reading Mozilla's roots takes time and memory that a run without an https URL need not spend.
     config: OnceLock<Arc<ClientConfig>>,
 }
@@ -53,7 +50,11 @@ impl Tls {
     ///
     /// Kind [`Tls`](ErrorKind::Tls) if they can't be read or there is none.
     pub fn new(trust: &Trust) -> Result<Self, Error> {
-        let tls = Self { trust: trust.clone(), config: OnceLock::new() };
+        Self::with_clock(trust, Clock::SYSTEM)
+    }
+
+    fn with_clock(trust: &Trust, clock: Clock) -> Result<Self, Error> {
+        let tls = Self { trust: trust.clone(), clock, config: OnceLock::new() };
         if matches!(trust, Trust::Pem(_) | Trust::System) {
             tls.config()?;
         }
@@ -75,7 +76,7 @@ impl Tls {
         };
         let connector = TlsConnector::from(self.config()?);
         let socket = Turns::new(BufReader::with_capacity(SOCKET_BUFFER, socket));
-        let stream = connector.connect(name, socket).await.map_err(handshake_error)?;
+        let stream = connector.connect(name, socket).await.map_err(|error| handshake_error(error, self.clock))?;
         Ok(Stream::Tls(Box::new(stream)))
     }
 
@@ -83,38 +84,28 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
+        let config = client_config(self.clock)?;
         let config = match &self.trust {
             Trust::BuiltIn => {
-                let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-                client_config(|config| config.with_root_certificates(roots))?
+                config.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
             }
-            Trust::System => {
-                let roots = system_roots()?;
-                client_config(|config| config.with_root_certificates(roots))?
-            }
-            Trust::Pem(file) => {
-                let verifier = pem_verifier(file)?;
-                client_config(|config| config.dangerous().with_custom_certificate_verifier(verifier))?
-            }
+            Trust::System => config.with_root_certificates(system_roots()?),
+            Trust::Pem(file) => config.dangerous().with_custom_certificate_verifier(pem_verifier(file)?),
             Trust::Anything => {
                 let verifier = Arc::new(Unverified(Arc::new(ring::default_provider())));
-                client_config(|config| config.dangerous().with_custom_certificate_verifier(verifier))?
+                config.dangerous().with_custom_certificate_verifier(verifier)
             }
         };
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
     }
 }
 
-type WantsVerifier = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
-type WantsClientCert = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
-
-fn client_config(verify: impl FnOnce(WantsVerifier) -> WantsClientCert) -> Result<ClientConfig, Error> {
-    let versions = ClientConfig::builder_with_details(Arc::new(ring::default_provider()), Arc::new(Clock))
+fn client_config(clock: Clock) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
+    ClientConfig::builder_with_details(Arc::new(ring::default_provider()), Arc::new(clock))
         .with_safe_default_protocol_versions()
-        .map_err(|e| Error::new(ErrorKind::Tls, "TLS can't be set up").with_source(e))?;
-    let mut config = verify(versions).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+        .map_err(|e| Error::new(ErrorKind::Tls, "TLS can't be set up").with_source(e))
 }
 
 fn pem_verifier(file: &Path) -> Result<Arc<Pinned>, Error> {
@@ -157,58 +148,26 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// The system's clock, but never before this release was made.
-#[derive(Debug)]
-struct Clock;
-
-impl TimeProvider for Clock {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(system_time().max(RELEASED)))
-    }
-}
-
-fn system_time() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-fn handshake_error(error: io::Error) -> Error {
+fn handshake_error(error: io::Error, clock: Clock) -> Error {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     match error.kind() {
         ConnectionReset | ConnectionAborted | BrokenPipe => {
             Error::new(ErrorKind::Connect, "the connection was reset during the TLS handshake").with_source(error)
         }
         UnexpectedEof => Error::new(ErrorKind::Tls, "the server closed the connection during the TLS handshake"),
-        _ => stream_error(&error).unwrap_or_else(|| Error::new(ErrorKind::Tls, format!("TLS handshake: {error}"))),
+        _ => explained(&error, clock)
+            .unwrap_or_else(|| Error::new(ErrorKind::Tls, format!("TLS handshake: {error}")).with_source(error)),
     }
 }
 
 /// What rustls says behind an error of a stream; `None` if it is the socket that failed.
 pub(super) fn stream_error(error: &io::Error) -> Option<Error> {
-    let tls: &rustls::Error = error.get_ref()?.downcast_ref()?;
-    Some(explain(tls, system_time()).with_source(tls.clone()))
+    explained(error, Clock::SYSTEM)
 }
 
-fn explain(error: &rustls::Error, now: Duration) -> Error {
-    let rustls::Error::InvalidCertificate(reason) = error else {
-        return Error::new(ErrorKind::Tls, format!("TLS: {}", text::escape(&error.to_string())));
-    };
-    let not_yet = matches!(reason, CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. });
-    if not_yet && now < RELEASED {
-        let message = "the certificate is not valid yet, and this machine's clock is behind the release of smolget; \
-                       set the clock (ntpd -q -p pool.ntp.org) and run again";
-        return Error::new(ErrorKind::Clock, message);
-    }
-    let why = match reason {
-        CertificateError::UnknownIssuer => {
-            "nobody known has signed it; trust its CA with --cacert, or the system's with --system-roots".to_owned()
-        }
-        CertificateError::BadEncoding => "it can't be read".to_owned(),
-        CertificateError::Other(why) if why.to_string() == CA_ITSELF => {
-            "it is a CA's own; name it with --cacert, or give the server one that the CA has signed".to_owned()
-        }
-        _ => text::escape(&reason.to_string()).to_string(),
-    };
-    Error::new(ErrorKind::Tls, format!("the server's certificate can't be trusted: {why}"))
+fn explained(error: &io::Error, clock: Clock) -> Option<Error> {
+    let tls: &rustls::Error = error.get_ref()?.downcast_ref()?;
+    Some(explain(tls, clock).with_source(tls.clone()))
 }
 
 /// Believes any certificate, but still wants the server to own it: what `--insecure` asks for.
@@ -252,26 +211,49 @@ impl ServerCertVerifier for Unverified {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+
     use super::*;
 
-    const BOOT: Duration = Duration::from_secs(1000);
+    /// Shakes hands at the time of `clock` with a server whose certificate is valid between the first days of two years.
+    fn shake_hands(clock: Clock, from: i32, to: i32) -> Result<Stream, Error> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["h.test".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+        let certificate = params.self_signed(&key).unwrap();
+        let roots = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(roots.path(), certificate.pem()).unwrap();
 
-    #[test]
-    fn a_clock_behind_the_release_is_told_apart_from_a_certificate_of_tomorrow() {
-        let error = rustls::Error::InvalidCertificate(CertificateError::NotValidYet);
-        assert_eq!(explain(&error, BOOT).kind(), ErrorKind::Clock);
-        assert_eq!(explain(&error, RELEASED).kind(), ErrorKind::Tls);
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            // What the client thinks of it is for the client to tell.
+            let _ = ServerConnection::new(config).unwrap().complete_io(&mut peer);
+        });
+        let tls = Tls::with_clock(&Trust::Pem(roots.path().into()), clock).unwrap();
+        let socket = Async::new(socket).unwrap();
+        let stream = async_io::block_on(tls.handshake(Host::Domain("h.test"), socket));
+        server.join().unwrap();
+        stream
     }
 
     #[test]
-    fn an_expired_certificate_is_no_matter_of_the_clock() {
-        let error = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        assert_eq!(explain(&error, BOOT).kind(), ErrorKind::Tls);
-    }
-
-    #[test]
-    fn the_release_is_not_in_the_future() {
-        assert!(system_time() >= RELEASED);
+    fn certificates_are_judged_as_of_the_release_where_the_clock_is_behind_it() {
+        let failed = |clock, from, to| shake_hands(clock, from, to).unwrap_err().kind();
+        assert_eq!(failed(Clock::OF_1970, 2200, 2201), ErrorKind::Clock);
+        assert_eq!(failed(Clock::SYSTEM, 2200, 2201), ErrorKind::Tls);
+        assert_eq!(failed(Clock::OF_1970, 2001, 2002), ErrorKind::Tls);
+        assert!(shake_hands(Clock::OF_1970, 2001, 2201).is_ok());
     }
 
     #[test]

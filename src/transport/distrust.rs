@@ -1,0 +1,54 @@
+//! What rustls says of a handshake that failed → our error, in words that a user can do something about.
+
+use rustls::CertificateError;
+
+use super::clock::Clock;
+use super::pinned::CA_ITSELF;
+use crate::error::{Error, ErrorKind};
+use crate::text;
+
+/// The error for what rustls says, as of `clock`.
+pub(super) fn explain(error: &rustls::Error, clock: Clock) -> Error {
+    let rustls::Error::InvalidCertificate(reason) = error else {
+        return Error::new(ErrorKind::Tls, format!("TLS: {}", text::escape(&error.to_string())));
+    };
+    let not_yet = matches!(reason, CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. });
+    if not_yet && clock.is_behind() {
+        let message = "the certificate is not valid yet, and this machine's clock is behind the release of smolget; \
+                       set the clock (ntpd -q -p pool.ntp.org) and run again";
+        return Error::new(ErrorKind::Clock, message);
+    }
+    let why = match reason {
+        CertificateError::UnknownIssuer => {
+            "nobody known has signed it; trust its CA with --cacert, or the system's with --system-roots".to_owned()
+        }
+        CertificateError::BadEncoding => "it can't be read".to_owned(),
+        CertificateError::Other(why) if why.to_string() == CA_ITSELF => {
+            "it is a CA's own; name it with --cacert, or give the server one that the CA has signed".to_owned()
+        }
+        _ => text::escape(&reason.to_string()).to_string(),
+    };
+    Error::new(ErrorKind::Tls, format!("the server's certificate can't be trusted: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(reason: CertificateError, clock: Clock) -> ErrorKind {
+        explain(&rustls::Error::InvalidCertificate(reason), clock).kind()
+    }
+
+    #[test]
+    fn a_clock_behind_the_release_is_told_apart_from_a_certificate_of_tomorrow() {
+        assert_eq!(kind(CertificateError::NotValidYet, Clock::OF_1970), ErrorKind::Clock);
+        assert_eq!(kind(CertificateError::NotValidYet, Clock::SYSTEM), ErrorKind::Tls);
+    }
+
+    #[test]
+    fn what_else_is_wrong_is_no_matter_of_the_clock() {
+        for reason in [CertificateError::Expired, CertificateError::UnknownIssuer, CertificateError::BadSignature] {
+            assert_eq!(kind(reason, Clock::OF_1970), ErrorKind::Tls);
+        }
+    }
+}
