@@ -1,14 +1,12 @@
-//! https: which certificates are believed, and that nothing is said to whom is not.
+//! https: whom the options have smolget believe, and what goes over a connection that is. Which certificates are good, how
+//! handshakes and connections end, and sessions have files of their own.
 
 #![cfg(all(feature = "cli", feature = "tls"))]
 
 mod support;
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-
 use support::run::Output;
-use support::tls::{Authority, Identity};
+use support::tls::{Authority, Identity, TLS12, TLS13};
 use support::{Folder, Reply, Request, Server, error, smolget};
 
 /// The names that the certificate of a server is right for.
@@ -43,51 +41,12 @@ fn a_certificate_below_a_trusted_root_is_believed() {
 }
 
 #[test]
-fn a_certificate_may_be_for_an_address() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    folder.write("roots.pem", authority.pem());
-    let run = |server: &Server| {
-        let run = folder.smolget().args(["--json", "--discard", "--cacert", "roots.pem"]);
-        run.arg(server.url("/")).run()
-    };
-    run(&authority.identity(&NAMES).serve(answer)).exits(0);
-    let other = authority.identity(&["www.h.test", "127.0.0.2"]).serve(answer);
-    assert_refused(&other, run(&other));
-}
-
-#[test]
 fn a_root_that_nobody_named_is_not_believed() {
     let authority = Authority::new();
     let server = authority.identity(&NAMES).serve(answer);
     assert_refused(&server, fetch(&server, &Authority::new(), &[]));
     let without = smolget().args(["--json", "--discard"]).arg(server.url("/")).run();
     assert_refused(&server, without);
-}
-
-#[test]
-fn a_certificate_for_another_host_is_not_believed() {
-    let authority = Authority::new();
-    for names in [&["other.h.test"][..], &["h.test"], &["*.www.h.test"], &["www.h.test.evil.test"], &["127.0.0.1"]] {
-        let server = authority.identity(names).serve(answer);
-        assert_refused(&server, fetch(&server, &authority, &[]));
-    }
-    fetch(&authority.identity(&["*.h.test"]).serve(answer), &authority, &[]).exits(0);
-}
-
-#[test]
-fn a_certificate_that_is_expired_or_not_yet_valid_is_not_believed() {
-    let authority = Authority::new();
-    for identity in [authority.expired(&NAMES), authority.not_yet_valid(&NAMES)] {
-        let server = identity.serve(answer);
-        assert_refused(&server, fetch(&server, &authority, &[]));
-    }
-}
-
-#[test]
-fn a_certificate_that_signed_itself_is_not_believed() {
-    let server = Identity::self_signed(&NAMES).serve(answer);
-    assert_refused(&server, fetch(&server, &Authority::new(), &[]));
 }
 
 #[test]
@@ -111,6 +70,20 @@ fn insecure_believes_anything_and_warns_once() {
         let output = smolget().args(["--insecure", "--json", "--discard"]).args(urls).run().exits(0);
         let warnings = output.stderr.lines().filter(|line| line.contains("--insecure")).count();
         assert_eq!((server.requests().len(), warnings), (3, 1), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn insecure_still_wants_the_server_to_own_the_certificate_that_it_shows() {
+    for versions in [TLS12, TLS13] {
+        let fetch = |identity: Identity| {
+            let server = identity.speaking(versions).serve(answer);
+            let output = smolget().args(["--insecure", "--json", "--discard"]).arg(server.url("/")).run();
+            (server, output)
+        };
+        let (server, output) = fetch(Authority::new().identity(&NAMES).copied());
+        assert_refused(&server, output);
+        fetch(Authority::new().identity(&NAMES).forged()).1.exits(0);
     }
 }
 
@@ -157,18 +130,6 @@ fn a_large_body_is_whole() {
 }
 
 #[test]
-fn only_a_goodbye_ends_a_body_without_length() {
-    let run = |reply: Reply| {
-        let server = Identity::self_signed(&NAMES).serve(move |_| reply.clone());
-        let args = ["--insecure", "--json", "--discard", "--retries", "0"];
-        smolget().args(args).arg(server.url("/")).run().row()
-    };
-    assert_eq!(run(Reply::raw("HTTP/1.1 200 x\r\n\r\nbody").close())["ok"], true);
-    assert_eq!(error(&run(Reply::raw("HTTP/1.1 200 x\r\n\r\nbody").cut())), "truncated");
-    assert_eq!(run(Reply::ok("body").cut())["ok"], true);
-}
-
-#[test]
 fn from_https_to_http_no_redirect_is_followed() {
     let plain = Server::start(|request| match request.target.as_str() {
         "/end" => Reply::ok("x"),
@@ -193,29 +154,6 @@ fn to_https_a_redirect_is_followed_without_the_headers() {
         run.arg(server.url("/start")).run().exits(0);
         let request = secure.requests().remove(before);
         assert_eq!((request.field("Authorization"), request.field("Accept")), (None, Some("a/b")));
-    }
-}
-
-#[test]
-fn what_does_not_speak_tls_is_a_tls_failure() {
-    let babble = |mut stream: TcpStream| {
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
-        io::copy(&mut stream, &mut io::sink())?;
-        Err(io::ErrorKind::ConnectionAborted.into())
-    };
-    let hang_up = |mut stream: TcpStream| {
-        // With something unread the end would be a reset, which may pass.
-        let mut header = [0; 5];
-        stream.read_exact(&mut header)?;
-        stream.read_exact(&mut vec![0; usize::from(u16::from_be_bytes([header[3], header[4]]))])?;
-        Err(io::ErrorKind::ConnectionAborted.into())
-    };
-    let address = Ipv4Addr::LOCALHOST.into();
-    for server in
-        [Server::wrapped("https", address, babble, answer), Server::wrapped("https", address, hang_up, answer)]
-    {
-        let row = smolget().args(["--json"]).arg(server.url("/")).run().exits(1).row();
-        assert_eq!((error(&row), &row["attempts"]), ("tls", &1.into()));
     }
 }
 
