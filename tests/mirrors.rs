@@ -100,15 +100,6 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_mirror_does_not_get_the_credentials_of_the_first_url() {
-    let first = Server::always(Reply::status(404));
-    let mirror = Server::always(Reply::ok("x"));
-    fetch(&[&first.url_as("user:pass@127.0.0.1", "/a"), &mirror.url("/b")], &[]).exits(0);
-    assert!(first.request("/a").field("Authorization").is_some());
-    assert_eq!(mirror.request("/b").field("Authorization"), None);
-}
-
-#[test]
 fn an_interrupted_job_tries_no_mirror() {
     let server = Server::start(|request| match request.target.as_str() {
         "/held" => Reply::raw("").hold(),

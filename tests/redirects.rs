@@ -191,11 +191,3 @@ fn a_file_is_named_after_the_first_url() {
     let output = smolget().arg(server.url("/start/here")).run().exits(0);
     assert_eq!(output.folder.names(), ["here"]);
 }
-
-#[test]
-fn no_referer_and_no_cookie_go_along() {
-    let server = redirecting(Reply::redirect(302, "/end").field("Set-Cookie", "a=b; Path=/"));
-    fetch(&server, &[]);
-    let request = server.request("/end");
-    assert_eq!((request.field("Referer"), request.field("Cookie")), (None, None));
-}

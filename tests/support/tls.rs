@@ -14,6 +14,9 @@ use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned, Support
 use super::reply::Reply;
 use super::server::{Request, Server, Wire};
 
+/// What TLS begins with (RFC 8446, section 5.1: a record of type handshake).
+const CLIENT_HELLO: u8 = 22;
+
 /// A CA that signs certificates for test servers: a root, or one below it.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -140,6 +143,17 @@ impl Identity {
         let noted = handshakes.clone();
         let wrap = move |stream| shake_hands(&config, stream, &noted);
         (Server::wrapped("https", Ipv4Addr::LOCALHOST.into(), wrap, handler), handshakes)
+    }
+
+    /// A server that speaks https and http at one port, whichever the client begins with; its own URLs are `http`.
+    pub fn serve_both(self, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
+        let (config, noted) = (Arc::new(self.config()), Handshakes::default());
+        let wrap = move |stream: TcpStream| -> io::Result<Box<dyn Wire>> {
+            let mut first = [0];
+            stream.peek(&mut first)?;
+            if first == [CLIENT_HELLO] { shake_hands(&config, stream, &noted) } else { Ok(Box::new(stream)) }
+        };
+        Server::wrapped("http", Ipv4Addr::LOCALHOST.into(), wrap, handler)
     }
 
     /// The settings of a server that shows this certificate.
