@@ -5,14 +5,14 @@ use std::fmt;
 use surf::Url;
 
 use crate::error::{Error, ErrorKind};
-use crate::text;
+use crate::text::{self, Shown};
 
 /// Fields that frame the message or belong to one connection: what they say is decided here, by nobody else.
 const OWN_FIELDS: [&str; 7] =
     ["connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
 /// One file to fetch: its URL, mirrors to fall back on, and what is special about it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Job {
     pub(crate) url: Url,
     /// The URL as it was written: what a row shows (masked) and what the file's name is taken from.
@@ -87,6 +87,21 @@ impl Job {
     }
 }
 
+impl fmt::Debug for Job {
+    /// As a row and the log show it: without passwords and the values of headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mirrors: Vec<_> = self.mirrors.iter().map(|url| Shown(url).to_string()).collect();
+        f.debug_struct("Job")
+            .field("url", &self.shown())
+            .field("mirrors", &mirrors)
+            .field("out", &self.out)
+            .field("headers", &self.headers)
+            .field("checksum", &self.checksum)
+            .field("line", &self.line)
+            .finish()
+    }
+}
+
 /// Reads an absolute `http` or `https` URL.
 ///
 /// # Errors
@@ -97,11 +112,12 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
     if text.chars().any(char::is_control) {
         return refuse("a URL can't hold a control character; write it percent-encoded");
     }
-    let Some((scheme, rest)) = text.split_once("://") else {
+    // What else stands before the slashes is not repeated: it may be `user:password@http`.
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
         return refuse("not a URL; it has to start with http:// or https://");
     };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Err(Error::new(ErrorKind::Url, format!("scheme `{}` is not http or https", text::escape(scheme))));
+        return Err(Error::new(ErrorKind::Url, format!("scheme `{scheme}` is not http or https")));
     }
     if rest.starts_with(['/', '\\']) {
         return refuse("a URL without a host");
@@ -109,8 +125,13 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
     Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
 }
 
+/// Whether this could be the scheme of a URL (RFC 3986, section 3.1).
+fn is_scheme(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
 /// A request header field, known to be one that may be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     name: String,
     value: String,
@@ -162,6 +183,13 @@ impl Header {
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+impl fmt::Debug for Header {
+    /// Without the value: it may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -291,6 +319,22 @@ mod tests {
         ] {
             assert!(Job::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_no_scheme_is_not_repeated() {
+        let told = |text| parse_url(text).unwrap_err().to_string();
+        assert_eq!(told("ftp://h/"), "scheme `ftp` is not http or https");
+        assert!(!told("user:secret@http://h/").contains("secret"));
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let header = Header::parse("X-Key: secret").unwrap();
+        let job = Job::new("http://u:secret@h/").unwrap().mirror("http://v:secret@m/").header(header);
+        let shown = format!("{job:?}");
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(["http://u:***@h/", "http://v:***@m/", "X-Key"].iter().all(|part| shown.contains(part)), "{shown}");
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod job;
 mod offload;
 mod outcome;
 mod output;
+mod secret;
 mod spare;
 mod sync;
 pub mod text;

@@ -8,8 +8,6 @@ use support::run::Output;
 use support::terminal::Terminal;
 use support::{Folder, Gate, Reply, Server, assert_harmless, error, fields, smolget};
 
-const SECRET: &str = "s3cr3t-w0rd";
-
 fn statuses() -> Server {
     Server::start(|request| match request.target.trim_start_matches('/').parse() {
         Ok(200) => Reply::ok(vec![b'x'; 1024]),
@@ -202,51 +200,6 @@ fn standard_output_that_is_closed_or_full_ends_the_run() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     run().stdout(full).run().exits(3);
     run().run().exits(0);
-}
-
-#[test]
-fn passwords_are_shown_nowhere() {
-    let server = Server::start(|request| match request.target.as_str() {
-        "/moved" => Reply::redirect(302, format!("http://user:{SECRET}@{}/end", request.field("Host").unwrap())),
-        "/bad-move" => Reply::redirect(302, format!("ftp://user:{SECRET}@h/end")),
-        "/gone" => Reply::status(404),
-        _ => Reply::ok("x"),
-    });
-    let host = format!("user:{SECRET}@127.0.0.1:{}", server.port());
-    let list = format!(
-        "http://{host}/ok\nhttp://{host}/moved\nhttp://{host}/bad-move\nhttp://{host}/gone\thttp://{host}/mirror\n\
-         ftp://{host}/\nhttp://user:{SECRET}@h:99999/\nhttp://user:{SECRET}@127.0.0.1:1/\n"
-    );
-    let args = ["-i", "-", "--json", "-vvv", "--discard", "--retries", "0", "-H", "X-A: 1"];
-    let run = smolget().args(args).env("SMOLGET_LOG", "trace").input(list);
-    let output = run.run().exits(1);
-    assert!(!output.everything().contains(SECRET), "{}", output.everything());
-    assert_eq!(output.rows().len(), 7);
-    let ok = output.row_of(&format!("http://user:***@127.0.0.1:{}/ok", server.port()));
-    assert_eq!(ok["ok"], true);
-    // The same password does reach the server: what is hidden is not lost.
-    assert!(server.request("/ok").field("Authorization").is_some());
-}
-
-#[test]
-fn header_values_are_not_logged() {
-    let server = statuses();
-    let header = format!("Authorization: Bearer {SECRET}");
-    let run = smolget().args(["-vvv", "--json", "-H", &header]).env("SMOLGET_LOG", "trace");
-    let output = run.args([server.url("/200"), server.url("/404")]).run().exits(1);
-    assert!(!output.everything().contains(SECRET), "{}", output.everything());
-    assert_eq!(server.request("/200").field("Authorization"), Some(format!("Bearer {SECRET}").as_str()));
-}
-
-#[test]
-fn a_password_on_the_command_line_is_not_repeated_in_a_usage_error() {
-    let url = format!("http://user:{SECRET}@h/");
-    let header = format!("Authorization: Bearer {SECRET}\u{7}");
-    let cookie = format!("Cookie {SECRET}:1");
-    for args in [["--jobs", "0", &url], ["--no-such-flag", "x", &url], ["-q", "-H", &header], ["-q", "-H", &cookie]] {
-        let output = smolget().args(args).run().exits(2);
-        assert!(!output.stderr.contains(SECRET), "{}", output.stderr);
-    }
 }
 
 /// What a hostile server can put where smolget reads text.

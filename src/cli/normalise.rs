@@ -196,7 +196,7 @@ impl Line {
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::Usage(format!("{}: unknown option", text::escape(&text::mask(name))))
+    Failure::Usage(format!("{}: unknown option", text::escape(&text::conceal(name))))
 }
 
 /// The argument as text, or as near as it comes to text.

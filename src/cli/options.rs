@@ -1,6 +1,5 @@
 //! Raw arguments → options that hold: every value read, every contradiction refused. Nothing after this checks one again.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,9 +13,6 @@ use super::descriptors::Need;
 use super::failure::Failure;
 use super::normalise::{refuse, spelled};
 use super::values;
-
-/// The headers whose values no message shows.
-const SECRET: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
 
 /// What a run of the command is to do.
 #[derive(Debug)]
@@ -181,22 +177,7 @@ fn printable(text: &str) -> Option<String> {
 }
 
 fn header(text: &str) -> Result<Header, Failure> {
-    Header::parse(text)
-        .map_err(|why| Failure::value(&spelled("--header"), &without_secret(text), &format!("'Name: value': {why}")))
-}
-
-/// A header as a message may show it. It is one that could not be read, so its name may stand behind a quote or a blank
-/// and may have no colon after it.
-fn without_secret(text: &str) -> Cow<'_, str> {
-    let is_no_name = |c: char| !c.is_ascii_alphanumeric() && c != '-';
-    let header = text.trim_start_matches(is_no_name);
-    let name = header.split(is_no_name).next().unwrap_or_default();
-    if !SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
-        return Cow::Borrowed(text);
-    }
-    let has_colon = header.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'));
-    let colon = if has_colon { ":" } else { "" };
-    Cow::Owned(format!("{name}{colon} ***"))
+    Header::parse(text).map_err(|why| Failure::value(&spelled("--header"), text, &format!("'Name: value': {why}")))
 }
 
 /// What becomes of a body: `--stdout` and `--discard` say more than `--dir`; with `--head` there is none.

@@ -106,23 +106,16 @@ impl<'a> Line<'a> {
         if self.is_too_long() { self.reject_cut(error) } else { Rejected::new(self.bytes, Some(self.number), error) }
     }
 
-    /// As [`reject`](Self::reject), for an option without a job. The value of a header may be a secret, and is not shown.
-    pub fn reject_option(&self, error: Error) -> Rejected {
-        let rejected = self.reject(error);
-        match rejected.text.split_once(':') {
-            Some((header, _)) if header.trim_start().starts_with("header") => {
-                Rejected { text: format!("{header}: ***"), ..rejected }
-            }
-            _ => rejected,
-        }
-    }
-
     /// As [`reject`](Self::reject), for a line whose end is not here. If that cut it within what may be a password,
     /// the `@` that would tell is missing: it is put there for the masking alone.
     pub fn reject_cut(&self, error: Error) -> Rejected {
-        let told = format!("{}@", String::from_utf8_lossy(self.bytes));
-        let masked = text::mask(&told);
-        Rejected::new(masked.strip_suffix('@').unwrap_or(&masked).as_bytes(), Some(self.number), error)
+        let text = String::from_utf8_lossy(self.bytes);
+        let last = text.rfind('\t').map_or(0, |tab| tab + 1);
+        let (others, last) = text.split_at(last);
+        let told = format!("{last}@");
+        let masked = if last.contains("://") { text::mask(&told) } else { text::conceal(&told) };
+        let shown = format!("{others}{}", masked.strip_suffix('@').unwrap_or(&masked));
+        Rejected::new(shown.as_bytes(), Some(self.number), error)
     }
 
     fn is_too_long(&self) -> bool {

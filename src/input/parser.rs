@@ -96,7 +96,7 @@ fn read_line(line: Line<'_>, open: &mut Option<Result<Job, Rejected>>) -> Option
         (Role::Blank, job) => return job.map(Entry::from),
         (Role::Comment, job) => *open = job,
         (Role::Url, _) => *open = Some(read_urls(line)),
-        (Role::Option, None) => return Some(Entry::Rejected(line.reject_option(stray_option()))),
+        (Role::Option, None) => return Some(Entry::Rejected(line.reject(stray_option()))),
         (Role::Option, Some(job)) => *open = Some(job.and_then(|job| read_option(job, line))),
     }
     None
@@ -146,7 +146,14 @@ fn spoil(job: &Job, line: Option<u64>, error: Error) -> Rejected {
 }
 
 fn unknown_option(key: &str) -> Error {
-    let key = text::excerpt(key.as_bytes());
+    let key = key.trim_matches(BLANKS);
+    // Where `header=` was forgotten, this is one.
+    let key = match key.split_once(':') {
+        Some((name, value)) if !value.starts_with("//") && Header::parse(key).is_ok() => {
+            format!("{name}: ***")
+        }
+        _ => text::excerpt(key.as_bytes()),
+    };
     let key = text::escape(&key);
     refusal(format!("`{key}` is not an option; a job takes out=, header= and checksum=, and a URL is not indented"))
 }
@@ -343,6 +350,9 @@ mod tests {
             ("http://h/1\n x=y\n", Some((2, "http://h/1", ErrorKind::Url))),
             ("http://h/1\nhttp://h", Some((2, "http://h", ErrorKind::Io))),
             ("http://h/1\nhttp://u:secr", Some((2, "http://u:***", ErrorKind::Io))),
+            ("http://h/1\thttp://u:secr", Some((1, "http://h/1\thttp://u:***", ErrorKind::Io))),
+            ("u:secr", Some((1, "u:***", ErrorKind::Io))),
+            ("http://h:80/u", Some((1, "http://h:80/u", ErrorKind::Io))),
         ] {
             let mut parser = Parser::default();
             let mut rest = list.as_bytes();
