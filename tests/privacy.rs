@@ -71,14 +71,14 @@ fn the_password_of_a_url_that_fails_is_shown_nowhere_whatever_it_failed_with() {
         ("timeout", format!("https://{host}:{}/", silent.port())),
         ("tls", secure.url_as(&host, "/")),
         ("connect", refusing.url("/").replace("127.0.0.1", &host)),
-        ("dns", format!("http://user:{SECRET}@name.invalid/")),
+        ("dns", format!("http://user:{SECRET}@[::1]/")),
         ("url", here("/..%2f")),
         ("url", format!("http://user:{SECRET}%ff@127.0.0.1:{}/", server.port())),
         ("checksum", format!("{}\n checksum=sha-256={}", here("/ok"), "0".repeat(64))),
         ("io", format!("{}\n out=link/x", here("/ok"))),
     ];
     let list: String = jobs.iter().map(|(_, job)| format!("{job}\n")).collect();
-    let args = ["-i", "-", "--max-size", "4", "--timeout", "300ms", "--connect-timeout", "300ms"];
+    let args = ["-4", "-j16", "-i", "-", "--max-size", "4", "--timeout", "1", "--connect-timeout", "1"];
     let output = talkative(folder.smolget()).args(args).input(list).run().exits(1);
     assert_hidden(&output);
     let rows = output.rows();

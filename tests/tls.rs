@@ -29,6 +29,7 @@ fn fetch(server: &Server, authority: &Authority, args: &[&str]) -> Output {
 fn assert_refused(server: &Server, output: Output) {
     let row = output.exits(1).row();
     assert_eq!((error(&row), &row["attempts"], row.get("status")), ("tls", &1.into(), None), "{row}");
+    server.wait_for_hang_up();
     assert_eq!((server.bytes(), server.requests().len()), (0, 0));
 }
 

@@ -208,6 +208,7 @@ fn judge_all(trust: Trust, versions: Versions) {
             "{reason}: {row}"
         );
         assert!(row["message"].as_str().unwrap().contains(told), "{reason}: {row}");
+        bad.wait_for_hang_up();
         assert_eq!((bad.bytes(), bad.requests().len(), good.requests().len()), (0, 0, 1), "{reason}");
     }
 }

@@ -126,7 +126,7 @@ fn a_server_that_does_not_speak_proper_tls_is_told_nothing() {
         let seen = (error(&row), row.get("phase"), &row["attempts"], row.get("status"));
         assert_eq!(seen, ("tls", None, &1.into(), None), "{case}: {row}");
         assert!(row["message"].as_str().unwrap().contains(told), "{case}: {row}");
-        server.finish();
+        server.wait_for_hang_up();
         let heard = heard.lock().unwrap();
         assert_eq!(heard[0], HANDSHAKE, "{case}");
         assert!(!heard.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{case}");
@@ -143,6 +143,7 @@ fn a_server_that_has_no_protocol_in_common_is_told_nothing() {
         let server = speaking("h2");
         let row = fetch(&server, &[]);
         assert_eq!((error(&row), &row["attempts"]), ("tls", &1.into()), "{row}");
+        server.wait_for_hang_up();
         assert_eq!((server.bytes(), server.requests().len()), (0, 0));
         smolget().args(["--insecure", "--discard"]).arg(speaking("http/1.1").url("/")).run().exits(0);
     }

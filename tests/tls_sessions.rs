@@ -92,7 +92,9 @@ impl Place {
         let run = self.folder.smolget().args(["--json", "--discard", "-j1", "--cacert", "roots.pem"]);
         let names = [KNOWN, OTHER].map(|name| self.server.resolve(name));
         let run = run.args(names.iter().flat_map(|name| ["--resolve", name]));
-        run.args(["-H", "Authorization: Bearer token"]).args(urls).run()
+        let output = run.args(["-H", "Authorization: Bearer token"]).args(urls).run();
+        self.server.wait_for_hang_up();
+        output
     }
 
     fn known(&self, path: &str) -> String {
