@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::job::Header;
+use crate::header::Header;
 
 /// The most workers that a run may have.
 pub const MAX_JOBS: usize = 1024;

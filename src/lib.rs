@@ -27,6 +27,7 @@
 mod config;
 mod engine;
 mod error;
+mod header;
 pub mod input;
 mod job;
 mod offload;
@@ -44,7 +45,8 @@ pub use config::{
 };
 pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};
-pub use job::{Checksum, Entry, Header, Job, Rejected, parse_url};
+pub use header::Header;
+pub use job::{Checksum, Entry, Job, Rejected, parse_url};
 pub use outcome::{Body, Kept, Outcome};
 
 // The code in the README is compiled with the documentation's tests.

@@ -7,7 +7,7 @@ use crate::config::{
     Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve, Trust,
 };
 use crate::error::Error;
-use crate::job::Header;
+use crate::header::Header;
 
 /// Sets up a [`Fetcher`]; made by [`Fetcher::builder`]. Values out of range are brought into it, as each setter says.
 #[derive(Debug, Clone, Default)]

@@ -12,7 +12,8 @@ use surf::http::auth::BasicAuth;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
-use crate::job::{Header, Job};
+use crate::header::Header;
+use crate::job::Job;
 use crate::transport::Fields;
 
 /// What may cross to another origin: it tells no more of the user than any request does.

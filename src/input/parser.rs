@@ -12,7 +12,8 @@
 
 use super::lines::{BLANKS, Line, Lines, Role, continues_job, refusal};
 use crate::error::{Error, ErrorKind};
-use crate::job::{Checksum, Entry, Header, Job, Rejected};
+use crate::header::Header;
+use crate::job::{Checksum, Entry, Job, Rejected};
 use crate::text;
 
 /// The most that the headers of one job may take: more than any server reads, and little enough to hold many of.
