@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal};
 use support::{Folder, Gate, Reply, Server, error, eventually, smolget};
 
 fn echo_target() -> Server {
@@ -329,6 +329,25 @@ fn temporaries_of_a_run_that_is_going_on_are_left_alone() {
     gate.open();
     assert!(running.wait().exits(0).file("a") == gated_body());
     assert_eq!(folder.names(), ["a", "b"]);
+}
+
+#[test]
+fn a_file_past_the_limit_on_file_sizes_is_one_failed_job() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::start(move |request| match request.target.as_str() {
+        "/large" => Reply::ok(vec![b'x'; 300_000]).until(&held),
+        _ => Reply::ok(vec![b'x'; 50_000]).until(&held),
+    });
+    let urls = ["/a", "/large", "/b"].map(|path| server.url(path));
+    let running = smolget().args(["--json", "-j1"]).args(&urls).start();
+    server.wait_for_requests(1);
+    running.limit(Resource::Fsize, 200_000);
+    gate.open();
+    let output = running.wait().exits(1);
+    let row = output.row_of(&urls[1]);
+    assert_eq!(error(&row), "io", "{row}");
+    assert_eq!(output.folder.names(), ["a", "b"]);
 }
 
 #[test]

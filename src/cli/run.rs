@@ -77,7 +77,8 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     if options.tls == Tls::Unverified {
         let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");
     }
-    let signals = Signals::new([Signal::Int, Signal::Term]).map_err(cannot)?;
+    // SIGXFSZ is only kept from killing: a write past `ulimit -f` is an error then, of its job alone.
+    let signals = Signals::new([Signal::Int, Signal::Term, Signal::Xfsz]).map_err(cannot)?;
 
     let unread = Arc::new(OnceLock::new());
     let unfinished: Vec<_> = lists.iter().map(List::unfinished).collect();
@@ -132,13 +133,17 @@ async fn say_last(fatal: &[String], summary: Option<String>, console: &Console) 
 /// Stops the run at the first signal and ends the process at the second. Never done.
 async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
     while let Some(signal) = signals.next().await {
-        // What can't be told apart from no signal must not keep the next from being seen.
-        let Ok(signal) = signal else { continue };
+        let status = match signal {
+            Ok(Signal::Int) => 130,
+            Ok(Signal::Term) => 143,
+            // What can't be told apart from no signal must not keep the next from being seen.
+            _ => continue,
+        };
         if let Some(status) = board.caught.get() {
             console.try_clear();
             process::exit(status.into());
         }
-        board.caught.set(Some(if signal == Signal::Int { 130 } else { 143 }));
+        board.caught.set(Some(status));
         board.stopper.stop();
     }
     pending().await
