@@ -64,7 +64,7 @@ impl Places {
             _ => Error::io(format_args!("output directory {} can't be used", shown(dir)), e),
         };
         let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
-        fs::create_dir_all(dir).map_err(refused)?;
+        create(dir).map_err(refused)?;
         if durability == Durability::Synced {
             let beside = missing.into_iter().filter_map(Path::parent);
             let or_here = |path| if path == Path::new("") { Path::new(".") } else { path };
@@ -150,6 +150,16 @@ impl Places {
             *swept = Used::default();
         }
         swept.insert(folder)
+    }
+}
+
+/// Makes a directory, with those above it. What is made when a signal comes is there the next time.
+fn create(dir: &Path) -> io::Result<()> {
+    loop {
+        match fs::create_dir_all(dir) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            made => return made,
+        }
     }
 }
 

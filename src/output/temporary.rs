@@ -5,14 +5,15 @@
 //! temporary without one is a leftover, and one with it is never touched.
 
 use std::ffi::CStr;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{
-    Advice, AtFlags, Dir, FileType, Mode, OFlags, fadvise, fstat, fsync, openat, renameat, statat, unlinkat,
+    Advice, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, fadvise, flock, fstat, fsync, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -79,10 +80,10 @@ impl Temporary {
     ///
     /// It looks for the name, not the link count, which some file systems in user space leave at zero.
     fn is_ours(&self) -> io::Result<bool> {
-        match self.file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(false),
+        match try_lock(&self.file) {
+            Err(Errno::WOULDBLOCK) => return Ok(false),
             // No locks here. Then no sweep can get one either, and the file is safe without.
-            Err(TryLockError::Error(e)) => log::debug!("temporary {} has no lock: {e}", self.entry.name),
+            Err(e) => log::debug!("temporary {} has no lock: {e}", self.entry.name),
             Ok(()) => {}
         }
         match retry_on_intr(|| statat(&self.entry.place, self.entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)) {
@@ -97,16 +98,9 @@ impl Temporary {
         self.file.write_all(bytes)
     }
 
-    /// Asks whether all that was written has been taken: `close` is where NFS and FUSE tell of a write that failed.
-    ///
-    /// A copy of the descriptor is closed, every one of them tells: the file itself has to stay open to keep its lock until
-    /// it has its name.
+    /// Asks whether a write has failed since it returned.
     pub(super) fn settle(&self) -> io::Result<()> {
-        // Without a descriptor to spare there is nothing to close.
-        if let Ok(copy) = self.file.try_clone() {
-            nix::unistd::close(copy)?;
-        }
-        Ok(())
+        ask(&self.file)
     }
 
     /// Has the disk begin to take the file. What can't be begun is done by [`sync`](Self::sync).
@@ -163,6 +157,26 @@ pub(super) fn sync_folder(place: impl AsFd, path: &Path) -> io::Result<()> {
     }
 }
 
+/// Locks a file as long as it is open, without waiting.
+fn try_lock(file: &File) -> Result<(), Errno> {
+    retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive))
+}
+
+/// Asks whether a write to the file has failed since it returned: `close` is where NFS and FUSE tell.
+///
+/// It is a copy of the descriptor that is closed. Every close tells, and the file itself has to stay open to keep its lock.
+fn ask(file: &File) -> io::Result<()> {
+    loop {
+        match file.try_clone().map(nix::unistd::close) {
+            // It was interrupted before it could tell; the descriptor is gone all the same.
+            Ok(Err(nix::errno::Errno::EINTR)) => {}
+            Ok(told) => return Ok(told?),
+            // No descriptor to spare. A sync tells too, and only takes longer.
+            Err(_) => return file.sync_data(),
+        }
+    }
+}
+
 /// Removes the temporaries of runs that are no more from a folder. What can't be removed is left: it harms nobody.
 pub(super) fn sweep(place: &OwnedFd) {
     if let Err(e) = try_sweep(place) {
@@ -194,7 +208,7 @@ fn remove_leftover(place: &OwnedFd, name: &CStr) -> io::Result<()> {
     if !FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    file.try_lock()?;
+    try_lock(&file)?;
     Ok(retry_on_intr(|| unlinkat(place, name, AtFlags::empty()))?)
 }
 
