@@ -113,22 +113,22 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpListener;
     use std::task::Waker;
 
-    use async_io::Async;
     use futures_lite::future::block_on;
 
+    use super::super::socket::Socket;
     use super::*;
 
     #[test]
     fn a_response_is_read_whether_or_not_its_arrival_was_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let arrival = socket.try_clone().unwrap();
+        let socket = async_io::block_on(Socket::connect(listener.local_addr().unwrap())).unwrap();
+        let arrival = socket.get_ref().try_clone().unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         let origin = Origin { secure: false, host: "h".to_owned(), port: 80 };
-        let stream = Stream::Plain(Async::new(socket).unwrap());
+        let stream = Stream::Plain(socket);
         let mut connection = Connection::new(stream, origin, Duration::from_secs(30));
 
         block_on(connection.send(b"request")).unwrap();

@@ -3,13 +3,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::Timer;
 use futures_lite::future::poll_fn;
+
+use super::socket::Socket;
 
 /// How long an attempt is alone before the next address is tried beside it (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -21,13 +23,11 @@ const MAX_ADDRESSES: usize = 16;
 /// # Errors
 ///
 /// The error of the last attempt that failed, when all have.
-pub(super) async fn dial(addresses: &[IpAddr], port: u16) -> io::Result<Async<TcpStream>> {
-    let stream = match addresses {
-        [address] => Async::<TcpStream>::connect(SocketAddr::new(*address, port)).await?,
-        _ => Race::new(interleave(addresses), port).winner().await?,
-    };
-    stream.get_ref().set_nodelay(true)?;
-    Ok(stream)
+pub(super) async fn dial(addresses: &[IpAddr], port: u16) -> io::Result<Socket> {
+    match addresses {
+        [address] => Socket::connect(SocketAddr::new(*address, port)).await,
+        _ => Race::new(interleave(addresses), port).winner().await,
+    }
 }
 
 /// The families in turn, the first address's family first (RFC 8305, section 4).
@@ -46,7 +46,7 @@ fn interleave(addresses: &[IpAddr]) -> VecDeque<IpAddr> {
 }
 
 /// A connection that is being made.
-type Attempt = Pin<Box<dyn Future<Output = io::Result<Async<TcpStream>>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
 
 /// The attempts at the addresses of one host.
 struct Race {
@@ -66,7 +66,7 @@ impl Race {
         Self { waiting, running: Vec::new(), port, next_start: Timer::never(), failure }
     }
 
-    async fn winner(mut self) -> io::Result<Async<TcpStream>> {
+    async fn winner(mut self) -> io::Result<Socket> {
         self.start();
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -74,12 +74,12 @@ impl Race {
     /// Starts the next address, and sets when the one after it may start.
     fn start(&mut self) {
         if let Some(address) = self.waiting.pop_front() {
-            self.running.push(Box::pin(Async::<TcpStream>::connect(SocketAddr::new(address, self.port))));
+            self.running.push(Box::pin(Socket::connect(SocketAddr::new(address, self.port))));
             self.next_start.set_after(STAGGER);
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Async<TcpStream>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
         loop {
             let running = self.running.len();
             if let Some(stream) = self.poll_running(cx) {
@@ -100,7 +100,7 @@ impl Race {
     }
 
     /// The attempt that has connected, if one has; those that failed are taken out.
-    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<Async<TcpStream>> {
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<Socket> {
         let mut winner = None;
         let failure = &mut self.failure;
         self.running.retain_mut(|attempt| match attempt.as_mut().poll(cx) {

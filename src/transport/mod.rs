@@ -23,6 +23,7 @@ mod pinned;
 mod pool;
 mod reach;
 mod resolver;
+mod socket;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -34,12 +35,12 @@ mod watchdog;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::Timer;
 use futures_lite::future;
 use http_client::{HttpClient, async_trait};
 use surf::http::{self, Body, StatusCode};
@@ -51,6 +52,7 @@ use self::exchange::{NoResponse, exchange};
 pub(crate) use self::h1::{Fields, Head};
 use self::pool::{Origin, Pool};
 use self::resolver::Resolver;
+use self::socket::Socket;
 use self::stream::Stream;
 use crate::config::{Limits, Method, Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
@@ -130,7 +132,7 @@ impl Transport {
     }
 
     /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.
-    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Async<TcpStream>> {
+    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Socket> {
         loop {
             match dial::dial(addresses, port).await {
                 Err(error) if is_out_of_descriptors(&error) => {
@@ -144,12 +146,7 @@ impl Transport {
     }
 
     #[cfg(feature = "tls")]
-    async fn secure(
-        &self,
-        budget: &mut Budget,
-        host: http::url::Host<&str>,
-        socket: Async<TcpStream>,
-    ) -> Result<Stream, Error> {
+    async fn secure(&self, budget: &mut Budget, host: http::url::Host<&str>, socket: Socket) -> Result<Stream, Error> {
         budget.spend(Phase::Tls, self.tls.handshake(host, socket)).await?
     }
 
@@ -158,7 +155,7 @@ impl Transport {
         &self,
         _budget: &mut Budget,
         _host: http::url::Host<&str>,
-        _socket: Async<TcpStream>,
+        _socket: Socket,
     ) -> Result<Stream, Error> {
         Err(Error::new(ErrorKind::Tls, "this smolget was built without TLS; build it with the feature `tls`"))
     }

@@ -117,8 +117,9 @@ mod tests {
     use std::io::Write;
     use std::net::{Shutdown, TcpListener, TcpStream};
 
-    use async_io::Async;
+    use futures_lite::future::poll_fn;
 
+    use super::super::socket::Socket;
     use super::super::stream::Stream;
     use super::*;
 
@@ -129,13 +130,13 @@ mod tests {
     /// A connection said to lead to `host`, and its other end. If `meddle` does something with that, it has arrived here.
     fn connection(host: &str, meddle: Option<fn(&mut TcpStream)>) -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = async_io::block_on(Socket::connect(listener.local_addr().unwrap())).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         if let Some(meddle) = meddle {
             meddle(&mut peer);
-            socket.peek(&mut [0]).unwrap();
+            async_io::block_on(poll_fn(|cx| socket.poll_readable(cx)));
         }
-        let stream = Stream::Plain(Async::new(socket).unwrap());
+        let stream = Stream::Plain(socket);
         (Connection::new(stream, origin(host), Duration::from_secs(30)), peer)
     }
 

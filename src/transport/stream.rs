@@ -1,17 +1,17 @@
 //! A connection's byte stream: TCP, or TLS over it.
 
 use std::io;
-use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
+
+use super::socket::Socket;
 
 /// What bytes go over.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(Async<TcpStream>),
+    Plain(Socket),
     #[cfg(feature = "tls")]
     Tls(Box<super::tls::TlsStream>),
 }
@@ -38,7 +38,7 @@ impl Stream {
     /// Pending until a read may have something to give. A TLS stream has to be read to tell.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Plain(socket) => socket.poll_readable(cx).map(drop),
+            Self::Plain(socket) => socket.poll_readable(cx),
             #[cfg(feature = "tls")]
             Self::Tls(_) => Poll::Ready(()),
         }

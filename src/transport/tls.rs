@@ -4,11 +4,10 @@
 //! by server name, so two names on one address never share one.
 
 use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use async_io::Async;
 use futures_lite::io::BufReader;
 use futures_rustls::TlsConnector;
 use rustls::client::WebPkiServerVerifier;
@@ -22,6 +21,7 @@ use surf::http::url::Host;
 use super::clock::Clock;
 use super::distrust::explain;
 use super::pinned::Pinned;
+use super::socket::Socket;
 use super::stream::Stream;
 use super::turns::Turns;
 use crate::config::Trust;
@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind};
 use crate::text;
 
 /// TLS over a buffered socket: rustls reads at most 4 KiB a call, the buffer below makes that one system call in four.
-pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<BufReader<Async<TcpStream>>>>;
+pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<BufReader<Socket>>>;
 
 /// The buffer between the socket and rustls: a TLS record of full size, 16 KiB and its header.
 const SOCKET_BUFFER: usize = 17 * 1024;
@@ -66,7 +66,7 @@ impl Tls {
     /// # Errors
     ///
     /// Kind [`Tls`](ErrorKind::Tls), [`Clock`](ErrorKind::Clock), or [`Connect`](ErrorKind::Connect) if the connection was reset.
-    pub async fn handshake(&self, host: Host<&str>, socket: Async<TcpStream>) -> Result<Stream, Error> {
+    pub async fn handshake(&self, host: Host<&str>, socket: Socket) -> Result<Stream, Error> {
         let name = match host {
             Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|e| {
                 Error::new(ErrorKind::Tls, "the host is no name that a certificate can have").with_source(e)
@@ -234,14 +234,14 @@ mod tests {
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
             let (mut peer, _) = listener.accept().unwrap();
             // What the client thinks of it is for the client to tell.
             let _ = ServerConnection::new(config).unwrap().complete_io(&mut peer);
         });
         let tls = Tls::with_clock(&Trust::Pem(roots.path().into()), clock).unwrap();
-        let socket = Async::new(socket).unwrap();
+        let socket = async_io::block_on(Socket::connect(address)).unwrap();
         let stream = async_io::block_on(tls.handshake(Host::Domain("h.test"), socket));
         server.join().unwrap();
         stream
