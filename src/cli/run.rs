@@ -77,8 +77,8 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     if options.tls == Tls::Unverified {
         let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");
     }
-    // SIGXFSZ is only kept from killing: a write past `ulimit -f` is an error then, of its job alone.
-    let signals = Signals::new([Signal::Int, Signal::Term, Signal::Xfsz]).map_err(cannot)?;
+    outlive_file_sizes().map_err(cannot)?;
+    let signals = Signals::new([Signal::Int, Signal::Term]).map_err(cannot)?;
 
     let unread = Arc::new(OnceLock::new());
     let unfinished: Vec<_> = lists.iter().map(List::unfinished).collect();
@@ -119,6 +119,14 @@ fn status(caught: Option<u8>, fatal: bool, failed: bool) -> u8 {
         (None, false, true) => 1,
         (None, false, false) => 0,
     }
+}
+
+/// Keeps SIGXFSZ from killing: a write past `ulimit -f` is an error then, of its job alone.
+///
+/// Nobody has to hear of it, and to listen would take descriptors. The handler stays all the same, and does nothing: the
+/// registry below never gives a signal back to the system.
+fn outlive_file_sizes() -> io::Result<()> {
+    Signals::new([Signal::Xfsz]).map(drop)
 }
 
 /// Says what ended the run, and the summary, once standard error takes it.
