@@ -71,7 +71,8 @@ impl Places {
             beside.map(or_here).try_for_each(|path| sync_folder(CWD, path)).map_err(refused)?;
         }
         let root = retry_on_intr(|| open(dir, THROUGH, Mode::empty())).map_err(|e| refused(e.into()))?;
-        accessat(&root, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty()).map_err(|e| refused(e.into()))?;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        retry_on_intr(|| accessat(&root, ".", access, AtFlags::empty())).map_err(|e| refused(e.into()))?;
         sweep(&root);
         let (open, swept) = (Mutex::default(), Mutex::default());
         Ok(Self { dir: dir.to_owned(), root: Arc::new(root), open, swept })
