@@ -92,6 +92,8 @@ struct Seen {
     bytes: usize,
     open: HashMap<usize, TcpStream>,
     threads: Vec<JoinHandle<()>>,
+    /// Whether one of the threads has panicked that are not kept any more.
+    panicked: bool,
 }
 
 impl Server {
@@ -238,7 +240,8 @@ impl Server {
             seen.open.values().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
             std::mem::take(&mut seen.threads)
         };
-        threads.into_iter().map(JoinHandle::join).fold(accepted, Result::and)
+        let ended = threads.into_iter().map(JoinHandle::join).fold(accepted, Result::and);
+        if self.seen().panicked { ended.and(Err(Box::new("a connection's thread panicked"))) } else { ended }
     }
 }
 
@@ -264,6 +267,8 @@ impl Shared {
             seen.connections += 1;
             let number = seen.connections;
             seen.open.insert(number, stream.try_clone().unwrap());
+            // A thread that is not joined keeps its stack: that is much after some thousand connections.
+            seen.threads.retain(|thread| !thread.is_finished());
             let shared = self.clone();
             seen.threads.push(thread::spawn(move || {
                 let open = Open { shared: &shared, number };
@@ -395,8 +400,11 @@ struct Open<'a> {
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
+        let mut seen = self.shared.seen();
+        seen.panicked |= thread::panicking();
         // The last of the socket's clones: this closes it.
-        drop(self.shared.seen().open.remove(&self.number));
+        drop(seen.open.remove(&self.number));
+        drop(seen);
         self.shared.changed.notify_all();
     }
 }
