@@ -6,7 +6,7 @@ TARGET ?= x86_64-unknown-linux-musl
 OUT = $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test abuse lint audit bench doc static install clean tools
+.PHONY: help run build test abuse torture lint audit bench doc static install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,8 +27,10 @@ test: tools ## run every test, and those of the library without TLS and command 
 	$(CARGO) test --locked --lib --no-default-features
 
 abuse: tools ## do to the program all that servers can: make abuse ROUNDS=20 SEED=1
-	@$(CARGO) build --release --locked -q
-	@$(CARGO) run --locked -q --example abuse -- $(OUT)/release/smolget $(or $(ROUNDS),1) $(SEED)
+	$(call harness,abuse,$(or $(ROUNDS),1) $(SEED))
+
+torture: tools ## kill it, fail its calls, fill its disk: some hundred times, or make torture POINTS=500. Needs strace
+	$(call harness,torture)
 
 lint: tools ## format, clippy, documentation, no tokio in the tree, cargo-deny if it is installed
 	$(CARGO) fmt --check
@@ -76,6 +78,12 @@ Alpine: apk add gcc musl-dev; OpenWrt: opkg install gcc, or run make static else
 define no_tokio
 tree=$$($(CARGO) tree --locked -e normal --prefix none --target $(1)) && \
 if printf '%s\n' "$$tree" | grep '^tokio'; then echo 'lint: tokio is in the tree for $(1)' >&2; exit 1; fi
+endef
+
+# A program that tries the real one: its name, and what it is told beside where that is.
+define harness
+@$(CARGO) build --release --locked -q
+@$(CARGO) run --locked -q --example $(1) -- $(OUT)/release/smolget $(2)
 endef
 
 # For a static build: std for the target as it is installed, else from source; zig as C compiler and linker if it is there.

@@ -1,5 +1,6 @@
 //! The cases of a harness → a row each, and at last a line `NAME: passed N of M` and an exit status.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Counts what passed.
@@ -24,6 +25,32 @@ impl Tally {
             }
             Err(why) => println!("FAILED  {case:48} {why}"),
         }
+    }
+
+    /// Counts cases of one kind, each of some group: a row for all that passed, with a count for each group, and one for each
+    /// that did not.
+    #[allow(dead_code, reason = "shared by the harnesses, of which few have so many cases")]
+    pub fn rows(&mut self, case: &str, results: Vec<(&str, Result<(), String>)>) {
+        let mut groups = BTreeMap::<&str, usize>::new();
+        for (group, result) in results {
+            match result {
+                Ok(()) => *groups.entry(group).or_default() += 1,
+                Err(why) => self.row(case, Err(why)),
+            }
+        }
+        let count: usize = groups.values().sum();
+        if count > 0 {
+            let groups: Vec<String> = groups.iter().map(|(group, count)| format!("{group} {count}")).collect();
+            self.row(case, Ok(format!("{count}: {}", groups.join(", "))));
+            self.cases += count - 1;
+            self.passed += count - 1;
+        }
+    }
+
+    /// Tells of a case that can't be had here: it counts neither as passed nor as a case.
+    #[allow(dead_code, reason = "shared by the harnesses, of which few need the machine's leave")]
+    pub fn not_run(&mut self, case: &str, why: &str) {
+        println!("not run {case:48} {why}");
     }
 
     /// Prints the total. It is a failure if a case failed, and if there was none.
