@@ -154,11 +154,13 @@ impl Places {
     }
 }
 
-/// Makes a directory, with those above it. What is made when a signal comes is there the next time.
+/// Makes a directory, with those above it, if it is missing; what has its name may be something else.
 fn create(dir: &Path) -> io::Result<()> {
     loop {
         match fs::create_dir_all(dir) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // It is one, or opening it tells; here that question is asked in a way that a signal can spoil.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             made => return made,
         }
     }
