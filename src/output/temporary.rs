@@ -205,7 +205,7 @@ fn remove_leftover(place: &OwnedFd, name: &CStr) -> io::Result<()> {
     // For writing, because NFS gives an exclusive lock for nothing less; not blocking, in case it is no file after all.
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| openat(place, name, flags, Mode::empty()))?);
-    if !FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
+    if !FileType::from_raw_mode(retry_on_intr(|| fstat(&file))?.st_mode).is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     try_lock(&file)?;

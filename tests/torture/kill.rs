@@ -67,7 +67,7 @@ fn recovers(place: &Place, strace: &Strace, site: &Site, shape: &Shape) -> Resul
 fn rerun(place: &Place, strace: &Strace, site: &Site, shape: &Shape) -> Result<(), String> {
     let end = place.run(&strace.binary, &place.options(shape), &site.list(shape));
     let is_ok = end.code() == Some(0);
-    is_ok.then_some(()).ok_or_else(|| format!("the next run: {}: {}", end.describe(), place.messages()))
+    is_ok.then_some(()).ok_or_else(|| format!("the next run: {}: {}", end.describe(), place.first_messages()))
 }
 
 /// How long a run of that shape takes.

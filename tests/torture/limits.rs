@@ -90,7 +90,7 @@ impl Limits<'_> {
         place.is_untorn().and_then(|()| place.is_tidy())?;
         let failed = judge::failed(&place, self.site, shape)?;
         if end.code() != Some(1) || failed.is_empty() || failed.len() == FILES.len() {
-            return Err(format!("{}, {} failed: {}", end.describe(), failed.len(), place.messages()));
+            return Err(format!("{}, {} failed: {}", end.describe(), failed.len(), place.first_messages()));
         }
         match failed.iter().find(|failed| !failed.is_io()) {
             Some(failed) => Err(format!("not `io`: {}", failed.row)),
@@ -130,7 +130,7 @@ impl Limits<'_> {
         if is_refused {
             Ok("exit status 3".to_owned())
         } else {
-            Err(format!("{}: {}", end.describe(), place.messages()))
+            Err(format!("{}: {}", end.describe(), place.first_messages()))
         }
     }
 
@@ -146,7 +146,7 @@ impl Limits<'_> {
         if end.code() == Some(1) && is_right && failed.len() == LARGE.len() {
             return Ok("2 failed with `io`, 5 ok".to_owned());
         }
-        Err(format!("{}: {}", end.describe(), place.messages()))
+        Err(format!("{}: {}", end.describe(), place.first_messages()))
     }
 
     fn descriptors(&self, name: fn(usize) -> String) -> Verdict {
@@ -162,7 +162,7 @@ impl Limits<'_> {
         if end.code() == Some(0) && whole == MANY && place.files().len() == MANY {
             return Ok(format!("{MANY} of {MANY} ok"));
         }
-        Err(format!("{}, {whole} of {MANY} files whole: {}", end.describe(), place.messages()))
+        Err(format!("{}, {whole} of {MANY} files whole: {}", end.describe(), place.first_messages()))
     }
 
     /// Whatever was to be told can't be: the run has to say so with status 3, and to leave nothing half.
@@ -176,7 +176,7 @@ impl Limits<'_> {
         if end.code() == Some(3) {
             Ok("exit status 3".to_owned())
         } else {
-            Err(format!("{}: {}", end.describe(), place.messages()))
+            Err(format!("{}: {}", end.describe(), place.first_messages()))
         }
     }
 

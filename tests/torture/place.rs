@@ -106,6 +106,11 @@ impl Place {
         fs::read_to_string(self.path("messages")).unwrap_or_default()
     }
 
+    /// The first of what was said: many jobs may all say the same.
+    pub fn first_messages(&self) -> String {
+        self.messages().lines().take(8).collect::<Vec<_>>().join("\n        ")
+    }
+
     /// The rows; one that is not whole is an error.
     pub fn rows(&self) -> Result<Vec<Value>, String> {
         let text = fs::read_to_string(self.path("rows")).map_err(|e| e.to_string())?;
