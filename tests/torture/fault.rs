@@ -20,7 +20,7 @@ const INTERRUPTED: &str = "error=EINTR";
 const FIRST: usize = 10;
 
 /// What a run has for itself alone: neither a file nor a connection. The kernel fails none of these.
-const OWN: [&str; 4] = ["anon_inode:[event", "anon_inode:[timerfd", "UNIX-STREAM:", "UNIX:"];
+const OWN: [&str; 4] = ["anon_inode:[eventfd", "anon_inode:[timerfd", "UNIX-STREAM:", "UNIX:"];
 
 /// Has calls fail: each is a case.
 pub fn at_calls(strace: &Strace, site: &Site, known: &[Known], seed: u64, enough: Enough, tally: &mut Tally) {

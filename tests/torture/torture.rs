@@ -35,7 +35,7 @@ use survey::survey;
 use tally::Tally;
 
 /// How long the short form makes each of: kills at a call, kills at random moments, failed calls.
-const SHORT: [Duration; 3] = [Duration::from_secs(11), Duration::from_secs(3), Duration::from_secs(11)];
+const SHORT: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(3), Duration::from_secs(10)];
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
