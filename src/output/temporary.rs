@@ -114,6 +114,11 @@ impl Temporary {
         self.file.sync_all()
     }
 
+    /// Whether there is something of that name in the folder already.
+    pub(super) fn would_replace(&self, name: &str) -> bool {
+        retry_on_intr(|| statat(&self.entry.place, name, AtFlags::SYMLINK_NOFOLLOW)).is_ok()
+    }
+
     /// Gives the file its final name in the same folder, in place of what has that name, and closes it.
     pub(super) fn rename(self, name: &str) -> io::Result<Entry> {
         let Self { file: _locked, mut entry } = self;

@@ -45,8 +45,9 @@ impl Written {
 
     fn rename(self) -> Result<Renamed, Error> {
         let Self { folder, name, temporary, .. } = self;
+        let replaces = temporary.would_replace(name.file());
         let entry = folder.rename(temporary, &name)?;
-        Ok(Renamed { folder, name, entry })
+        Ok(Renamed { folder, name, entry, replaces })
     }
 }
 
@@ -55,13 +56,18 @@ struct Renamed {
     folder: Folder,
     name: Name,
     entry: Entry,
+    /// Whether there was a file of that name.
+    replaces: bool,
 }
 
 impl Renamed {
     fn sync_folders(self, synced: &mut Synced) -> Result<(), Error> {
-        synced.way_to(&self)?;
-        self.entry.keep();
-        Ok(())
+        let result = synced.way_to(&self);
+        // The old file is gone: better the new one, though a power cut may bring the old one back, than neither.
+        if result.is_ok() || self.replaces {
+            self.entry.keep();
+        }
+        result
     }
 }
 
@@ -71,7 +77,7 @@ pub(crate) fn sync(batch: Vec<Written>) -> Vec<Result<Written, Error>> {
 }
 
 /// Names the bodies of one run that the disk has, and waits until it has the names. This blocks on the disk. Of one
-/// that fails, nothing is left.
+/// that fails, nothing is left, unless it has replaced an old file already.
 pub(crate) fn commit(batch: Vec<Result<Written, Error>>) -> Vec<Result<(), Error>> {
     let renamed: Vec<_> = batch.into_iter().map(|written| written?.rename()).collect();
     let mut folders = Synced::default();
@@ -167,14 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_could_not_be_synced_fails_each_file_on_the_way_through_it_and_removes_it() {
+    fn a_folder_that_could_not_be_synced_fails_each_file_on_the_way_through_it_and_removes_what_is_new() {
         let dir = tempfile::tempdir().unwrap();
         let folder = folder(dir.path());
+        fs::create_dir_all(dir.path().join("f/g")).unwrap();
+        fs::write(dir.path().join("f/g/b"), "old").unwrap();
         let mut synced = Synced(HashMap::from([("f".to_owned(), Err("no".to_owned()))]));
         let mut commit = |out| written(&folder, out, "x").rename().unwrap().sync_folders(&mut synced);
         assert_eq!(commit("f/g/a").unwrap_err().to_string(), "no");
+        assert_eq!(commit("f/g/b").unwrap_err().to_string(), "no");
         assert!(commit("h/a").is_ok());
-        assert_eq!(names(&dir.path().join("f/g")), [""; 0]);
+        assert_eq!(names(&dir.path().join("f/g")), ["b"]);
+        assert_eq!(fs::read_to_string(dir.path().join("f/g/b")).unwrap(), "x");
         assert_eq!(names(&dir.path().join("h")), ["a"]);
     }
 }
