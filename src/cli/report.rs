@@ -3,9 +3,8 @@
 //! The only writer of standard output. What is written here blocks, so the run loop has it done on the writer's thread;
 //! a row is out as soon as its batch is. Once standard output has failed nothing more goes there.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use smolget::text::escape;
@@ -52,7 +51,7 @@ impl Tally {
 }
 
 /// Writes results; `W` is standard output.
-pub struct Report<W = Waiting<File>> {
+pub struct Report<W = Waiting<Stdout>> {
     stdout: W,
     console: Console,
     output: Output,
@@ -67,15 +66,10 @@ pub struct Report<W = Waiting<File>> {
 
 impl Report {
     /// A report to the process's standard output.
-    ///
-    /// # Errors
-    ///
-    /// What the system says if standard output can't be used.
-    pub fn stdout(output: Output, console: Console) -> io::Result<Self> {
-        let stdout = io::stdout();
-        let mut report = Report::new(unbuffered()?, output, console);
-        report.terminal = stdout.is_terminal();
-        Ok(report)
+    pub fn stdout(output: Output, console: Console) -> Self {
+        let mut report = Report::new(Waiting::new(Stdout), output, console);
+        report.terminal = io::stdout().is_terminal();
+        report
     }
 
     /// The count of what standard output has taken.
@@ -187,7 +181,7 @@ impl<W: Write> Report<W> {
 ///
 /// A failure if standard output is closed or full.
 pub fn print(text: &str) -> Result<u8, Failure> {
-    let printed = unbuffered().and_then(|mut stdout| stdout.write_all(text.as_bytes()));
+    let printed = Waiting::new(Stdout).write_all(text.as_bytes());
     printed.map(|()| 0).map_err(|error| Failure::Run(unwritten(&error)))
 }
 
@@ -196,9 +190,24 @@ pub fn unwritten(error: &io::Error) -> String {
     format!("standard output can't be written: {error}")
 }
 
-/// Standard output without std's line buffer, which would write row by row.
-fn unbuffered() -> io::Result<Waiting<File>> {
-    io::stdout().as_fd().try_clone_to_owned().map(|fd| Waiting::new(fd.into()))
+/// Standard output without std's line buffer, which would write row by row, and without a descriptor of its own.
+#[derive(Debug)]
+pub struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(self, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Stdout {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        rustix::stdio::stdout()
+    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let fetcher = options.builder.jobs(jobs).build().map_err(|error| unusable(&error, options.roots))?;
     let lists = jobs::open(&options.inputs)?;
     fetcher.prepare().await.map_err(cannot)?;
-    let report = Report::stdout(options.output, console.clone()).map_err(cannot)?;
+    let report = Report::stdout(options.output, console.clone());
     let writer = Writer::start().map_err(|error| cannot(format_args!("no thread for standard output: {error}")))?;
     if options.tls == Tls::Unverified {
         let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");

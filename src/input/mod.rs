@@ -11,7 +11,7 @@ mod lines;
 mod parser;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -22,6 +22,7 @@ use std::task::{Context, Poll, ready};
 use futures_lite::{FutureExt, Stream};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::stdio::stdin;
 
 use crate::error::Error;
 use crate::job::Entry;
@@ -83,12 +84,39 @@ impl Unfinished {
 #[derive(Debug)]
 enum State {
     /// What was read is being taken apart.
-    Parsing(BufReader<File>),
-    Reading(Task<(BufReader<File>, io::Result<()>)>),
+    Parsing(BufReader<Source>),
+    Reading(Task<(BufReader<Source>, io::Result<()>)>),
     /// There is no more to read, but perhaps an entry to give.
     Ended,
     /// Why there is no more to read, until it is told.
     Broken(Option<Error>),
+}
+
+/// What a list is read from.
+#[derive(Debug)]
+enum Source {
+    File(File),
+    /// Read where it is, without a descriptor of its own. Not by way of std's `Stdin`, which takes a descriptor that can't be
+    /// read for an empty list.
+    Stdin,
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Stdin => Ok(rustix::io::read(stdin(), buffer)?),
+        }
+    }
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(file) => file.as_fd(),
+            Self::Stdin => stdin(),
+        }
+    }
 }
 
 impl List {
@@ -100,7 +128,7 @@ impl List {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let name = format!("the list `{}`", escape(&conceal(&path.to_string_lossy())));
         match File::open(path) {
-            Ok(file) => Ok(Self::new(name, file)),
+            Ok(file) => Ok(Self::new(name, Source::File(file))),
             Err(error) => Err(Error::io(format_args!("{name} can't be opened"), error)),
         }
     }
@@ -108,19 +136,11 @@ impl List {
     /// The list on standard input.
     #[must_use]
     pub fn stdin() -> Self {
-        let name = "the list on standard input".to_owned();
-        // Not by way of `Stdin`: that takes a descriptor which can't be read for an empty list.
-        match io::stdin().as_fd().try_clone_to_owned() {
-            Ok(fd) => Self::new(name, File::from(fd)),
-            Err(error) => {
-                let error = Error::io(format_args!("{name} can't be read"), error);
-                Self { name, parser: Arc::default(), state: State::Broken(Some(error)) }
-            }
-        }
+        Self::new("the list on standard input".to_owned(), Source::Stdin)
     }
 
-    fn new(name: String, file: File) -> Self {
-        let reader = BufReader::with_capacity(CHUNK, file);
+    fn new(name: String, source: Source) -> Self {
+        let reader = BufReader::with_capacity(CHUNK, source);
         Self { name, parser: Arc::default(), state: State::Parsing(reader) }
     }
 
@@ -173,7 +193,7 @@ impl State {
 }
 
 /// The next entry in what the reader holds; `None` once that is used up.
-fn next_entry(parser: &mut Parser, reader: &mut BufReader<File>) -> Option<Entry> {
+fn next_entry(parser: &mut Parser, reader: &mut BufReader<Source>) -> Option<Entry> {
     let mut rest = reader.buffer();
     let entry = parser.next(&mut rest);
     let taken = reader.buffer().len() - rest.len();
@@ -182,7 +202,7 @@ fn next_entry(parser: &mut Parser, reader: &mut BufReader<File>) -> Option<Entry
 }
 
 /// Waits for the next chunk. Nothing is in the reader afterwards if the list has ended.
-fn fill(reader: &mut BufReader<File>) -> io::Result<()> {
+fn fill(reader: &mut BufReader<Source>) -> io::Result<()> {
     loop {
         match reader.fill_buf() {
             Ok(_) => return Ok(()),

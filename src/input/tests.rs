@@ -13,7 +13,7 @@ use crate::error::ErrorKind as Kind;
 fn piped() -> (List, PipeWriter) {
     let (reader, writer): (PipeReader, _) = io::pipe().unwrap();
     let file = File::from(OwnedFd::from(reader));
-    (List::new("the pipe".to_owned(), file), writer)
+    (List::new("the pipe".to_owned(), Source::File(file)), writer)
 }
 
 fn next_url(list: &mut List) -> String {
@@ -79,7 +79,7 @@ fn a_silent_list_can_be_dropped() {
 fn a_pipe_that_does_not_block_is_waited_for() {
     let (reader, mut writer) = io::pipe().unwrap();
     rustix::io::ioctl_fionbio(&reader, true).unwrap();
-    let mut source = BufReader::new(File::from(OwnedFd::from(reader)));
+    let mut source = BufReader::new(Source::File(File::from(OwnedFd::from(reader))));
     assert_eq!(source.fill_buf().unwrap_err().kind(), ErrorKind::WouldBlock);
     let write = thread::spawn(move || writer.write_all(b"http://h/"));
     fill(&mut source).unwrap();
