@@ -25,12 +25,16 @@ pub enum Before {
 
 const FRESH: Shape = Shape { name: "fresh", options: &[], before: Before::Nothing, route: "body" };
 
+/// What has to outlive a power cut.
+pub const DURABLE: Shape = Shape { name: "durable", options: &["--durable"], ..FRESH };
+
 /// What changes how a file comes about belongs here, a line each.
 pub const SHAPES: &[Shape] = &[
     FRESH,
     Shape { name: "replaced", before: Before::Old, ..FRESH },
     Shape { name: "resumed", options: &["--skip-existing"], before: Before::Half, ..FRESH },
     Shape { name: "redirected", route: "moved", ..FRESH },
+    DURABLE,
 ];
 
 /// A file of the list. Each lies in a folder of its own, so that a path tells which job a call is about.

@@ -56,6 +56,9 @@ pub struct Call {
     pub name: String,
     /// The whole of it, with paths and addresses.
     pub text: String,
+    /// The lines of the log where it begins and ends.
+    pub begun: usize,
+    pub ended: usize,
 }
 
 impl Call {
@@ -97,6 +100,12 @@ impl Strace {
             *known = count.max(*known);
         }
         most
+    }
+
+    /// Runs the binary to its end, and only looks on; its calls of these names, with all that they were told to write.
+    pub fn watch(&self, place: &Place, shape: &Shape, site: &Site, names: &str) -> Vec<Call> {
+        let options = [format!("-etrace={names}"), "-s65536".to_owned()];
+        self.run(place, shape, site, View::Run, &options).1
     }
 
     /// Runs the binary to its end, tampering with it; the calls of the tampering's name.
@@ -191,18 +200,22 @@ fn reap(mut strace: Child) {
 fn parse(log: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let mut unfinished: HashMap<u32, usize> = HashMap::new();
-    for line in log.lines() {
+    for (number, line) in log.lines().enumerate() {
         let Some((thread, text)) = line.split_once(' ') else { continue };
         let (Ok(thread), text) = (thread.parse(), text.trim_start()) else { continue };
         if text.starts_with("<... ") {
             let begun = unfinished.remove(&thread).and_then(|index| calls.get_mut(index));
-            begun.into_iter().for_each(|call| call.text.push_str(text));
+            if let Some(call) = begun {
+                call.text.push_str(text);
+                call.ended = number;
+            }
         } else if let Some((name, _)) = text.split_once('(')
             && !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         {
             unfinished.insert(thread, calls.len());
-            calls.push(Call { thread, name: name.to_owned(), text: text.to_owned() });
+            let (name, text) = (name.to_owned(), text.to_owned());
+            calls.push(Call { thread, name, text, begun: number, ended: number });
         }
     }
     calls

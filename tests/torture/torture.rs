@@ -10,7 +10,9 @@ mod fault;
 mod judge;
 mod kill;
 mod limits;
+mod order;
 mod place;
+mod power;
 mod shape;
 mod strace;
 mod survey;
@@ -35,7 +37,9 @@ use survey::survey;
 use tally::Tally;
 
 /// How long the short form makes each of: kills at a call, kills at random moments, failed calls.
-const SHORT: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(3), Duration::from_secs(10)];
+const SHORT: [Duration; 3] = [Duration::from_secs(9), Duration::from_secs(2), Duration::from_secs(9)];
+/// How many power cuts the short form has; the long form has one for each 25 points.
+const CUTS: usize = 4;
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
@@ -66,6 +70,7 @@ fn torture(strace: &Strace) -> ExitCode {
         None => SHORT.map(Enough::Time),
     };
 
+    let cuts = points.map_or(CUTS, |points| usize::try_from(points / 25).expect("points are few"));
     let mut tally = Tally::new("torture");
     let site = Site::open();
     let known = survey(strace, &site);
@@ -73,5 +78,7 @@ fn torture(strace: &Strace) -> ExitCode {
     kill::at_moments(strace, &site, seed, moments, &mut tally);
     fault::at_calls(strace, &site, &known, seed, faults, &mut tally);
     limits::all(strace, &site, &mut tally);
+    order::of(&shape::DURABLE, strace, &site, &mut tally);
+    power::cuts(&strace.binary, cuts, &mut tally);
     tally.finish()
 }
