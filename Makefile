@@ -5,8 +5,13 @@ RUSTC ?= rustc
 TARGET ?= x86_64-unknown-linux-musl
 OUT = $(or $(CARGO_TARGET_DIR),target)
 
+# The package that brings llhttp's cases.
+aiohttp = 3.14.5
+aiohttp_hash = 5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178
+llhttp = $(OUT)/vectors/aiohttp-$(aiohttp)/vendor/llhttp/test/response
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test abuse torture lint audit bench doc static install clean tools
+.PHONY: help run build test vectors abuse torture lint audit bench doc static install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +30,9 @@ build: tools ## build the program: target/release/smolget
 test: tools ## run every test, and those of the library without TLS and command line
 	$(CARGO) test --locked
 	$(CARGO) test --locked --lib --no-default-features
+
+vectors: tools $(if $(VECTORS),,$(llhttp)) ## replay llhttp's response cases: fetched by pip once, or make vectors VECTORS=folder
+	$(call harness,vectors,'$(or $(VECTORS),$(llhttp))')
 
 abuse: tools ## do to the program all that servers can: make abuse ROUNDS=20 SEED=1
 	$(call harness,abuse,$(or $(ROUNDS),1) $(SEED))
@@ -85,6 +93,19 @@ define harness
 @$(CARGO) build --release --locked -q
 @$(CARGO) run --locked -q --example $(1) -- $(OUT)/release/smolget $(2)
 endef
+
+# llhttp's cases come in a source package that pip fetches, checks against the hash, and keeps below the target folder.
+# pip can't be kept from asking the package for its metadata, for which it fetches a build tool or two as well.
+$(llhttp):
+	@mkdir -p $(OUT)/vectors
+	@echo 'aiohttp==$(aiohttp) --hash=sha256:$(aiohttp_hash)' >$(OUT)/vectors/requirements.txt
+	@python3 -m pip download -q --disable-pip-version-check --no-deps --no-binary aiohttp \
+	-r $(OUT)/vectors/requirements.txt -d $(OUT)/vectors || { echo '$(no_vectors)' >&2; exit 1; }
+	@tar -xzf $(OUT)/vectors/aiohttp-$(aiohttp).tar.gz -C $(OUT)/vectors aiohttp-$(aiohttp)/vendor/llhttp
+
+no_vectors = The cases of llhttp could not be fetched: that takes Python with pip (Debian: apt-get install python3-pip) \
+and the internet. By hand: unpack the source package of aiohttp $(aiohttp) from PyPI, then \
+make vectors VECTORS=aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 # For a static build: std for the target as it is installed, else from source; zig as C compiler and linker if it is there.
 sysroot := $(shell $(RUSTC) --print sysroot 2>/dev/null)
