@@ -21,6 +21,8 @@ mod encode;
 mod framing;
 mod head;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 use chunked::Chunked;

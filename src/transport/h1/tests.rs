@@ -3,20 +3,20 @@
 use super::*;
 
 /// What a response turned out to be.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    status: u16,
-    fields: Vec<(Vec<u8>, Vec<u8>)>,
-    length: Option<u64>,
-    body: Vec<u8>,
-    left_over: Vec<u8>,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub status: u16,
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub length: Option<u64>,
+    pub body: Vec<u8>,
+    pub left_over: Vec<u8>,
     /// Whether it was done before the connection's end.
-    exact: bool,
-    may_reuse: bool,
+    pub exact: bool,
+    pub may_reuse: bool,
 }
 
 /// Reads a response that comes in `pieces`, after which the connection ends.
-fn receive<'a>(method: Method, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Seen, Error> {
+pub(super) fn receive<'a>(method: Method, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Seen, Error> {
     let mut decoder = Decoder::new(method);
     let (mut buffer, mut head, mut body) = (Vec::new(), None, Vec::new());
     for piece in pieces {
