@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::grammar::is_token;
+
 /// Fields that frame the message or belong to one connection: what they say is decided here, by nobody else.
 const OWN_FIELDS: [&str; 7] =
     ["connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"];
@@ -67,11 +69,6 @@ impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
-pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@
 mod config;
 mod engine;
 mod error;
+mod grammar;
 mod header;
 pub mod input;
 mod job;

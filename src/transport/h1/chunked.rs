@@ -6,7 +6,7 @@
 
 use super::{Span, is_text, protocol, take};
 use crate::error::Error;
-use crate::header::is_token;
+use crate::grammar::is_token;
 
 /// The longest line with a chunk's size and extensions, its line end included, in bytes.
 const MAX_LINE: usize = 4 * 1024;

@@ -10,7 +10,7 @@ use surf::Url;
 
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
-use crate::header::is_token;
+use crate::grammar::is_token;
 use crate::text;
 
 /// Fields that announce a body: there is none, and a server that waits for one takes the next request for it.

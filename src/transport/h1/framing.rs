@@ -8,6 +8,7 @@ use httparse::Header;
 use super::protocol;
 use crate::config::Method;
 use crate::error::Error;
+use crate::grammar::decimal;
 use crate::text;
 
 /// The version in a status line; there are no others in HTTP/1.
@@ -82,17 +83,6 @@ fn content_length(fields: &[Header<'_>]) -> Result<Option<u64>, Error> {
         agreed = Some(length);
     }
     Ok(agreed)
-}
-
-/// Digits alone: the standard library's parser would take a sign.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |number, &byte| {
-        let digit = char::from(byte).to_digit(10)?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
 }
 
 fn values<'a>(fields: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
