@@ -193,6 +193,32 @@ fn a_reset_is_truncated_too() {
 }
 
 #[test]
+fn a_part_of_the_file_is_not_kept_as_the_whole() {
+    let partial = |range: &str| Reply::status(206).body("body").field("Content-Range", range);
+    for range in ["bytes 0-3/10", "bytes 6-9/10", "bytes 0-3/*", "bytes */10", "bytes 0-4/5", "items 0-3/4", ""] {
+        let (row, saved) = fetch(partial(range));
+        assert_eq!((error(&row), &row["status"], saved), ("protocol", &206.into(), None), "{range}: {row}");
+    }
+    assert_failure(partial("bytes 0-3/4").field("Content-Range", "bytes 0-3/4"), "protocol");
+    assert_failure(partial("bytes 0-4/5").chunked(2), "protocol");
+    assert_failure(partial("bytes 0-4/5").until_close(), "protocol");
+    assert_failure(
+        Reply::status(206).body("body").field("Content-Type", "multipart/byteranges; boundary=x"),
+        "protocol",
+    );
+}
+
+#[test]
+fn a_206_that_is_the_whole_file_is_kept() {
+    let whole = || Reply::status(206).body("body").field("Content-Range", "bytes 0-3/4");
+    assert_body(whole(), b"body");
+    assert_body(whole().chunked(2), b"body");
+    assert_body(whole().until_close(), b"body");
+    assert_body(Reply::status(206).body("body"), b"body");
+    assert_body(Reply::ok("body").field("Content-Range", "bytes 5-9/10"), b"body");
+}
+
+#[test]
 fn a_status_without_a_body_has_none_whatever_its_length_says() {
     let reply = Reply::raw("HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n").hold();
     let (row, saved) = fetch(reply);

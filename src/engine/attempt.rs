@@ -3,6 +3,7 @@
 //! ```text
 //!  send ─▶ head ─┬▶ redirect ─▶ drain ─▶ send …
 //!                ├▶ 400 and above, or a redirect that is refused ─▶ drain ─▶ failed
+//!                ├▶ a part of the file ─▶ failed
 //!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed
 //! ```
 
@@ -13,6 +14,7 @@ use futures_lite::{AsyncBufRead, AsyncBufReadExt, future};
 use sha2::{Digest, Sha256};
 use surf::Url;
 
+use super::content_range;
 use super::leash::Leash;
 use super::redirect::{self, Verdict};
 use super::retry;
@@ -132,17 +134,28 @@ async fn finish(
     if run.config.method == Method::Head || status == 304 {
         return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
-    if let Some(max) = run.config.max_size.filter(|&max| length.is_some_and(|length| length > max)) {
-        return Err(too_large(max).into());
-    }
+    let whole = admit(run, head, length)?;
     let mut sink = run.sink(name);
-    match receive(run, job, leash, body, &mut sink).await {
+    let received = receive(run, job, leash, body, &mut sink).await;
+    match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
         Ok(()) => Ok(sink.finish().await?),
         Err(error) => {
             discard(sink).await;
             Err(error.into())
         }
     }
+}
+
+/// Judges by its head alone whether a body may be kept: the length that it has to have then, where a 206 says it.
+fn admit(run: &Run, head: &Head, length: Option<u64>) -> Result<Option<u64>, Error> {
+    let whole = content_range::judge(head.status(), head.values("content-range"), head.values("content-type"))?;
+    if let Some(length) = length {
+        content_range::agree(whole, length)?;
+        if let Some(max) = run.config.max_size.filter(|&max| length > max) {
+            return Err(too_large(max));
+        }
+    }
+    Ok(whole)
 }
 
 /// Reads a body to its end into `sink`, and verifies it.

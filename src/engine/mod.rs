@@ -12,6 +12,7 @@
 mod attempt;
 mod builder;
 mod clock;
+mod content_range;
 mod feed;
 mod fetch;
 mod leash;
