@@ -39,6 +39,7 @@ mod spare;
 mod sync;
 pub mod text;
 mod transport;
+mod url;
 
 pub use config::{
     DEFAULT_JOBS, Durability, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve,
@@ -47,8 +48,9 @@ pub use config::{
 pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};
 pub use header::Header;
-pub use job::{Checksum, Entry, Job, Rejected, parse_url};
+pub use job::{Checksum, Entry, Job, Rejected};
 pub use outcome::{Body, Kept, Outcome};
+pub use url::parse_url;
 
 // The code in the README is compiled with the documentation's tests.
 #[cfg(doctest)]
