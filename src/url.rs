@@ -1,4 +1,7 @@
 //! Text → a URL that a job may have.
+//!
+//! The URL Standard, which the parser keeps to, repairs what RFC 3986 reads otherwise. Where the two would ask different
+//! hosts, nothing is asked: whoever looked at the URL before may have gone by the other.
 
 use surf::Url;
 
@@ -15,21 +18,48 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
         return refuse("a URL can't hold a control character; write it percent-encoded");
     }
     // What else stands before the slashes is not repeated: it may be `user:password@http`.
-    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+    let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
         return refuse("not a URL; it has to start with http:// or https://");
     };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(Error::new(ErrorKind::Url, format!("scheme `{scheme}` is not http or https")));
     }
-    if rest.starts_with(['/', '\\']) {
-        return refuse("a URL without a host");
+    if let Err(reason) = check_host(text) {
+        return refuse(&format!("a URL that {reason}"));
     }
     Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
 }
 
-/// Whether this could be the scheme of a URL (RFC 3986, section 3.1).
+/// Whether all readers of a URL, or of a reference that is relative to one, find the same host in it or none; else what it
+/// does.
+///
+/// To RFC 3986, section 3.2, a host stands between two slashes and the next `/`, `?` or `#`. The URL Standard also takes more
+/// slashes, fewer after a scheme, and backslashes for slashes.
+pub(crate) fn check_host(reference: &str) -> Result<(), &'static str> {
+    let (scheme, rest) = split_scheme(reference);
+    let start = rest.find(|c| c != '/' && c != '\\').unwrap_or(rest.len());
+    let (slashes, rest) = rest.split_at_checked(start).unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match (scheme, slashes) {
+        (None, "" | "/" | "\\") => Ok(()),
+        (_, "//") if authority.contains('\\') => Err("has a backslash in its host"),
+        (_, "//") if !authority.is_empty() => Ok(()),
+        _ => Err("names no host"),
+    }
+}
+
+/// The scheme of a reference that has one, and what follows its colon.
+fn split_scheme(reference: &str) -> (Option<&str>, &str) {
+    match reference.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+        _ => (None, reference),
+    }
+}
+
+/// Whether this could be a scheme (RFC 3986, section 3.1).
 fn is_scheme(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 #[cfg(test)]
@@ -37,9 +67,44 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_host_stands_after_two_slashes_and_holds_no_backslash() {
+        for (bad, good) in [
+            ("http:///a", "http://h/a"),
+            ("http:\\\\h", "http://h/\\\\h"),
+            ("http:/\\h", "http://h/\\h"),
+            ("http://h\\a", "http://h/\\a"),
+            ("http://h\\@g/", "http://h/\\@g/"),
+            ("http://", "http://h?http:///"),
+            ("http://?q", "http://h?q=\\"),
+            ("http://#f", "http://h#\\f"),
+            ("http:h", "http.h"),
+            ("http:/h", "/h"),
+            ("http:", "http"),
+            ("//", "//h"),
+            ("///h", "//h//h"),
+            ("/\\h", "/h\\"),
+            ("\\\\h", "\\h"),
+            ("\\/h", "h\\/h"),
+            ("//h\\g", "//h/\\g"),
+            ("a:b", "./a:b"),
+            ("http:?", "?http:///"),
+        ] {
+            assert!(check_host(bad).is_err(), "{bad}");
+            assert_eq!(check_host(good), Ok(()), "{good}");
+        }
+        assert_eq!(check_host(""), Ok(()));
+    }
+
+    #[test]
     fn only_absolute_http_urls_are_jobs() {
-        for good in ["http://h", "HTTPS://h/a?b#c", "http://[::1]:8080/", "http://u:p@h/", "http://bücher.example/ü"]
-        {
+        for good in [
+            "http://h",
+            "HTTPS://h/a?b#c",
+            "http://[::1]:8080/",
+            "http://u:p@h/",
+            "http://bücher.example/ü",
+            "http://h/a\\b",
+        ] {
             assert!(parse_url(good).is_ok(), "{good}");
         }
         for bad in [
@@ -51,6 +116,7 @@ mod tests {
             "http://",
             "http://h:99999/",
             "http:///a",
+            "http://h\\a",
             "http://h/\u{7}",
             "javascript:x",
         ] {

@@ -60,6 +60,8 @@ fn a_location_is_resolved_against_the_url_that_gave_it() {
         ("./", "/start/"),
         ("end%20here", "/start/end%20here"),
         ("end here", "/start/end%20here"),
+        ("/end?q=a\\b", "/end?q=a\\b"),
+        ("/end?to=http:///x", "/end?to=http:///x"),
     ] {
         let server = redirecting(Reply::redirect(302, location));
         assert_eq!(fetch(&server, &[])["ok"], true, "{location}");
@@ -138,6 +140,10 @@ fn only_http_is_followed() {
         "mailto:a@b",
         "http://",
         "http://[",
+        "http:///end",
+        "http:end",
+        "/\\end",
+        "//h\\@end",
     ] {
         let server = redirecting(Reply::redirect(302, location));
         let row = fetch(&server, &[]);

@@ -4,6 +4,7 @@ use surf::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::text::{self, Shown};
+use crate::url::check_host;
 
 /// The longest Location that is followed, in bytes: as long as a line of a list may be.
 const MAX_LOCATION: usize = 16 * 1024;
@@ -66,11 +67,6 @@ fn target(location: &[u8], from: &Url) -> Result<Url, String> {
     let Some(text) = usable else {
         return Err("a Location that is no URL".to_owned());
     };
-    // `http:///h` and `/\\h` name another host to a browser and none to RFC 3986.
-    let authority = text.split_once("://").map_or("", |(_, authority)| authority);
-    if text.contains('\\') || authority.starts_with('/') {
-        return Err("a Location that is no URL".to_owned());
-    }
     let mut url = from.join(text).map_err(|e| format!("a Location that is no URL: {e}"))?;
     match (from.scheme(), url.scheme()) {
         ("https", "http") => return Err(format!("a redirect from https to http, to {}", Shown(&url))),
@@ -79,6 +75,7 @@ fn target(location: &[u8], from: &Url) -> Result<Url, String> {
             return Err(format!("a redirect to the scheme `{}`, which is not http or https", text::escape(other)));
         }
     }
+    check_host(text).map_err(|reason| format!("a Location that {reason}"))?;
     // RFC 9110, section 10.2.2: a fragment is inherited by a target without one.
     if url.fragment().is_none() {
         url.set_fragment(from.fragment());
@@ -112,6 +109,10 @@ mod tests {
             ("http://h/a", "http://h:80/c", "http://h/c", true),
             ("http://h/a", "http://h:81/c", "http://h:81/c", false),
             ("http://h/a", "https://h/c", "https://h/c", false),
+            ("http://h/a", "/go?q=a\\b", "http://h/go?q=a\\b", true),
+            ("http://h/a", "/go?u=http:///x", "http://h/go?u=http:///x", true),
+            ("http://h/a", "https://g/go?u=http:///x#\\", "https://g/go?u=http:///x#\\", false),
+            ("http://h/a", "/b\\c", "http://h/b/c", true),
             ("http://h/a#f", "c", "http://h/c#f", true),
             ("http://h/a#f", "c#g", "http://h/c#g", true),
         ] {
@@ -128,7 +129,13 @@ mod tests {
             "",
             "http://",
             "http:///g",
+            "http:g",
+            "https:g",
+            "http:/g",
+            "http://h\\@g/",
+            "///g",
             "/\\g",
+            "\\\\g",
             "http://h/\u{7}",
         ] {
             assert!(follow("http://h/", location).is_err(), "{location}");
