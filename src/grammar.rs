@@ -1,4 +1,4 @@
-//! The smallest parts of HTTP's grammar (RFC 9110, section 5.6), which fields, chunks and lists share.
+//! The smallest parts of the grammar of HTTP and of URLs, which many read.
 
 /// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
 pub(crate) fn is_token(byte: u8) -> bool {
@@ -14,4 +14,10 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
         let digit = char::from(byte).to_digit(10)?;
         number.checked_mul(10)?.checked_add(digit.into())
     })
+}
+
+/// Whether a text is a URL's scheme (RFC 3986, section 3.1), known or not.
+pub(crate) fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }

@@ -95,6 +95,8 @@ mod tests {
         assert_eq!(excerpt(b"http://u:p\x01q@h/"), "http://u:***@h/");
         assert_eq!(excerpt(b"u:p@h/x"), "u:***@h/x");
         assert_eq!(excerpt(b"//u:p@h/x"), "//u:***@h/x");
+        assert_eq!(excerpt(b"u:p@h/x?to=http://g/"), "u:***@h/x?to=http://g/");
+        assert_eq!(excerpt(b"http:u:p@h/x?to=http://g/"), "http:***@h/x?to=http://g/");
         assert_eq!(excerpt(b"h/x:80"), "h/x:80");
     }
 

@@ -6,6 +6,7 @@
 use surf::Url;
 
 use crate::error::{Error, ErrorKind};
+use crate::grammar::is_scheme;
 
 /// Reads an absolute `http` or `https` URL.
 ///
@@ -54,12 +55,6 @@ fn split_scheme(reference: &str) -> (Option<&str>, &str) {
         Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
         _ => (None, reference),
     }
-}
-
-/// Whether this could be a scheme (RFC 3986, section 3.1).
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 #[cfg(test)]
