@@ -37,7 +37,8 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
 /// To RFC 3986, section 3.2, a host stands between two slashes and the next `/`, `?` or `#`. The URL Standard also takes more
 /// slashes, fewer after a scheme, and backslashes for slashes.
 pub(crate) fn check_host(reference: &str) -> Result<(), &'static str> {
-    let (scheme, rest) = split_scheme(reference);
+    // The URL Standard does not even look at spaces around it.
+    let (scheme, rest) = split_scheme(reference.trim_start_matches(' '));
     let start = rest.find(|c| c != '/' && c != '\\').unwrap_or(rest.len());
     let (slashes, rest) = rest.split_at_checked(start).unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -83,6 +84,7 @@ mod tests {
             ("//h\\g", "//h/\\g"),
             ("a:b", "./a:b"),
             ("http:?", "?http:///"),
+            (" https:h", " https://h"),
         ] {
             assert!(check_host(bad).is_err(), "{bad}");
             assert_eq!(check_host(good), Ok(()), "{good}");
