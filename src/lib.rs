@@ -27,6 +27,9 @@
 mod config;
 mod engine;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grammar;
 mod header;
 pub mod input;

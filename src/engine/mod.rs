@@ -15,6 +15,8 @@ mod clock;
 mod content_range;
 mod feed;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod leash;
 mod redirect;
 mod retry;

@@ -7,6 +7,8 @@
 //! The form is aria2's input file: one job a line, its mirrors after TABs, its options (`out`, `header`, `checksum`)
 //! on indented lines below it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod lines;
 mod parser;
 

@@ -17,7 +17,7 @@ use crate::job::{Checksum, Entry, Job, Rejected};
 use crate::text;
 
 /// The most that the headers of one job may take: more than any server reads, and little enough to hold many of.
-const MAX_HEADERS: usize = 64 * 1024;
+pub(super) const MAX_HEADERS: usize = 64 * 1024;
 
 /// What a header counts beyond its text, so that many empty ones don't go free (as in RFC 9113, section 6.5.2).
 const HEADER_OVERHEAD: usize = 32;

@@ -10,6 +10,8 @@
 //! is reached through directory descriptors, so that no symbolic link below the directory is passed through.
 
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod name;
 mod places;
 mod sink;

@@ -49,6 +49,8 @@ use surf::{Request, Response, Url};
 use self::body::BodyReader;
 use self::connection::Connection;
 use self::exchange::{NoResponse, exchange};
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::h1::fuzz;
 pub(crate) use self::h1::{Fields, Head};
 use self::pool::{Origin, Pool};
 use self::resolver::Resolver;

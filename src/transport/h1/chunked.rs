@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::grammar::is_token;
 
 /// The longest line with a chunk's size and extensions, its line end included, in bytes.
-const MAX_LINE: usize = 4 * 1024;
+pub(super) const MAX_LINE: usize = 4 * 1024;
 /// The most that all extensions of a body may take, in bytes: they carry nothing that is used here.
 const MAX_EXTENSIONS: usize = 16 * 1024;
 /// The most that all trailers may take, line ends included, in bytes; as for a head.
 const MAX_TRAILERS: usize = 64 * 1024;
 /// The most trailer fields; as for a head.
-const MAX_TRAILER_FIELDS: usize = 256;
+pub(super) const MAX_TRAILER_FIELDS: usize = 256;
 
 /// How far a chunked body was read.
 ///

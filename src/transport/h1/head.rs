@@ -19,7 +19,7 @@ use crate::text;
 /// The longest head, status line and final empty line included, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The most fields of a head.
-const MAX_FIELDS: usize = 256;
+pub(super) const MAX_FIELDS: usize = 256;
 /// What every response starts with that can be read here.
 const PREFIX: &[u8] = b"HTTP/1.";
 /// How much of something that does not start so is shown, in bytes.

@@ -17,8 +17,12 @@
 //! ```
 
 mod chunked;
+#[cfg(any(test, fuzzing))]
+mod driver;
 mod encode;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod head;
 #[cfg(test)]
 mod oracle;

@@ -20,7 +20,7 @@ use fastrand::Rng;
 
 use known::Known;
 
-use super::tests::{Seen, receive};
+use super::driver::{Seen, receive};
 use crate::config::Method;
 use crate::error::ErrorKind;
 
