@@ -3,6 +3,7 @@
 CARGO ?= cargo
 RUSTC ?= rustc
 TARGET ?= x86_64-unknown-linux-musl
+SECS ?= 60
 OUT = $(or $(CARGO_TARGET_DIR),target)
 
 # The package that brings llhttp's cases.
@@ -11,7 +12,7 @@ aiohttp_hash = 5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178
 llhttp = $(OUT)/vectors/aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test vectors abuse torture lint audit bench doc static install clean tools
+.PHONY: help run build test fuzz vectors abuse torture lint audit bench doc static install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +32,16 @@ test: tools ## run every test, and those of the library without TLS and command 
 	$(CARGO) test --locked
 	$(CARGO) test --locked --lib --no-default-features
 
+fuzz: tools ## fuzz for SECS=60 in all, or ONLY=head alone; run an input again: make fuzz INPUT=FILE
+	@command -v $(firstword $(CXX)) >/dev/null || { echo '$(no_cxx)' >&2; exit 1; }
+	@CXX='$(CXX)' RUSTFLAGS='$(fuzz_flags)' $(CARGO) build --release --locked --target $(host) --target-dir $(OUT)/fuzz/build \
+	--manifest-path tests/fuzz/targets/Cargo.toml
+ifdef INPUT
+	@$(fuzzers)/$(notdir $(abspath $(dir $(INPUT)))) '$(INPUT)'
+else
+	@$(CARGO) run --locked -q --example fuzz -- $(fuzzers) $(OUT)/fuzz $(SECS) $(ONLY)
+endif
+
 vectors: tools $(if $(VECTORS),,$(llhttp)) ## replay llhttp's response cases: fetched by pip once, or make vectors VECTORS=folder
 	$(call harness,vectors,'$(or $(VECTORS),$(llhttp))')
 
@@ -42,6 +53,7 @@ torture: tools ## kill it, fail its calls, fill its disk: some hundred times, or
 
 lint: tools ## format, clippy, documentation, no tokio in the tree, cargo-deny if it is installed
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/fuzz/targets/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --bins --no-default-features --features cli -- -D warnings
@@ -81,6 +93,18 @@ no_cargo = There is no $(CARGO). Install Rust 1.89 or newer: https://rustup.rs; 
 then rustup default stable; Alpine: apk add cargo. OpenWrt has none: run make static elsewhere and copy the program.
 no_cc = There is no C compiler $(CC), which ring (the cryptography below TLS) needs. Debian: apt-get install gcc libc6-dev; \
 Alpine: apk add gcc musl-dev; OpenWrt: opkg install gcc, or run make static elsewhere and copy the program.
+
+no_cxx = There is no C++ compiler $(CXX), which libFuzzer (what drives the fuzzers) needs. Debian: apt-get install g++; \
+Alpine: apk add g++.
+
+# For the fuzzers: what the stable compiler takes to have the code tell libFuzzer where it was and what it compared, as
+# cargo-fuzz sets it. No sanitizer, which takes a nightly compiler: there is no unsafe code for one to look into.
+fuzz_flags = --cfg fuzzing -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 \
+-C llvm-args=-sanitizer-coverage-inline-8bit-counters -C llvm-args=-sanitizer-coverage-pc-table \
+-C llvm-args=-sanitizer-coverage-trace-compares
+# Named, so that programs which run while building are built without these flags.
+host = $(shell $(RUSTC) --print host-tuple)
+fuzzers = $(OUT)/fuzz/build/$(host)/release
 
 # Lists the whole tree rather than asking for tokio: that question fails in one way or another when the answer is no.
 define no_tokio
