@@ -98,6 +98,7 @@ fn assert_host_as_read(location: &str, from: &Url, url: &Url) {
     match rest.strip_prefix("//") {
         Some(rest) => {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            assert!(!authority.contains('\\'), "{authority}");
             let read = Url::parse(&format!("{}://{authority}/", scheme.unwrap_or(from.scheme()))).unwrap();
             assert_eq!(url.origin(), read.origin());
         }
