@@ -8,6 +8,9 @@ use crate::url::check_host;
 
 /// The longest Location that is followed, in bytes: as long as a line of a list may be.
 const MAX_LOCATION: usize = 16 * 1024;
+/// The longest URL that a redirect may lead to, in bytes, with room for a Location in which every byte is percent-encoded.
+/// With relative ones it would else grow from hop to hop.
+const MAX_TARGET: usize = 4 * MAX_LOCATION;
 
 /// What a response's head means for the way.
 #[derive(Debug)]
@@ -68,6 +71,9 @@ fn target(location: &[u8], from: &Url) -> Result<Url, String> {
         return Err("a Location that is no URL".to_owned());
     };
     let mut url = from.join(text).map_err(|e| format!("a Location that is no URL: {e}"))?;
+    if url.as_str().len() > MAX_TARGET {
+        return Err(format!("a Location that leads to a URL of {} bytes", url.as_str().len()));
+    }
     match (from.scheme(), url.scheme()) {
         ("https", "http") => return Err(format!("a redirect from https to http, to {}", Shown(&url))),
         (_, "http" | "https") => {}
@@ -143,6 +149,14 @@ mod tests {
         assert!(follow("https://h/", "http://h/").unwrap_err().contains("https to http"));
         assert!(follow("http://h/", &"x".repeat(MAX_LOCATION)).is_ok());
         assert!(follow("http://h/", &"x".repeat(MAX_LOCATION + 1)).is_err());
+    }
+
+    #[test]
+    fn a_url_does_not_grow_without_end_from_hop_to_hop() {
+        let step = format!("{}/", "\u{fc}".repeat(MAX_LOCATION / 2 - 1));
+        let (first, _) = follow("http://h/", &step).unwrap();
+        assert!(first.len() > MAX_LOCATION && follow(&first, &step).unwrap_err().contains("leads to a URL of"));
+        assert!(follow(&first, "/").is_ok() && follow("http://h/a/", &step).is_ok());
     }
 
     #[test]
