@@ -97,7 +97,7 @@ fn read_line(line: Line<'_>, open: &mut Option<Result<Job, Rejected>>) -> Option
         (Role::Blank, job) => return job.map(Entry::from),
         (Role::Comment, job) => *open = job,
         (Role::Url, _) => *open = Some(read_urls(line)),
-        (Role::Option, None) => return Some(Entry::Rejected(line.reject(stray_option()))),
+        (Role::Option, None) => return Some(Entry::Rejected(stray_option(&line))),
         (Role::Option, Some(job)) => *open = Some(job.and_then(|job| read_option(job, line))),
     }
     None
@@ -147,20 +147,26 @@ fn spoil(job: &Job, line: Option<u64>, error: Error) -> Rejected {
 }
 
 fn unknown_option(key: &str) -> Error {
-    let key = key.trim_matches(BLANKS);
-    // Where `header=` was forgotten, this is one.
-    let key = match key.split_once(':') {
-        Some((name, value)) if !value.starts_with("//") && Header::parse(key).is_ok() => {
-            format!("{name}: ***")
-        }
-        _ => text::excerpt(key.as_bytes()),
-    };
+    let key = shown_option(key.trim_matches(BLANKS));
     let key = text::escape(&key);
     refusal(format!("`{key}` is not an option; a job takes out=, header= and checksum=, and a URL is not indented"))
 }
 
-fn stray_option() -> Error {
-    refusal("no job above this option; put it right below its URL, and indent no URL".to_owned())
+/// An option that no job is above.
+fn stray_option(line: &Line<'_>) -> Rejected {
+    let message = "no job above this option; put it right below its URL, and indent no URL";
+    let rejected = line.reject(refusal(message.to_owned()));
+    Rejected { text: shown_option(&rejected.text), ..rejected }
+}
+
+/// What stands where an option should, as it may be shown: where `header=` was forgotten it is a header, with a value that
+/// may be a secret.
+fn shown_option(text: &str) -> String {
+    let option = text.trim_matches(BLANKS);
+    match option.split_once(':') {
+        Some((name, value)) if !value.starts_with("//") && Header::parse(option).is_ok() => format!("{name}: ***"),
+        _ => text::excerpt(text.as_bytes()),
+    }
 }
 
 #[cfg(test)]
@@ -368,5 +374,18 @@ mod tests {
             }
             assert!(parser.break_off().is_none() && parser.finish().is_none());
         }
+    }
+
+    #[test]
+    fn the_value_of_a_header_is_not_shown_however_the_header_is_written() {
+        for line in ["header: A: secret", "A: secret", "A: Basic secret==", "Header=A: secret", "http:u:secret@h/"] {
+            for list in [format!(" {line}"), format!("http://h/\n {line}")] {
+                match entries(&[list.as_bytes()]).as_slice() {
+                    [Entry::Rejected(rejected)] => assert!(!format!("{rejected:?}").contains("secret"), "{rejected:?}"),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(sketches(b" http://h/a:b"), ["1! http://h/a:b"]);
     }
 }
