@@ -1,4 +1,4 @@
-//! Work that blocks → a [`Task`] to await: look-ups, the disk and lists, each on a few threads of their own.
+//! Work that blocks → a [`Task`] to await: look-ups, the disk, syncs and lists, each on a few threads of their own.
 //!
 //! It owns the threads and the queues before them. A lane's threads are made as work comes, up to the lane's limit, and end
 //! when none has come for a while. Where no thread can be made (a limit on processes, no memory) work waits for those that
@@ -30,6 +30,9 @@ use crate::sync::lock;
 const MAX_LOOK_UPS: usize = 64;
 /// More at once make no disk faster, and a flash card slower.
 const MAX_DISK: usize = 4;
+/// What waits for the disk's own cache would hold up what only writes, and what waits for a descriptor there would hold up
+/// the commits that free some.
+const MAX_SYNCS: usize = 4;
 /// A read of a silent pipe may keep its thread for ever. A program reads one list, seldom two.
 const MAX_LISTS: usize = 4;
 /// How long a thread waits for more work: one for every file would be dear, and one that is kept is memory.
@@ -42,6 +45,8 @@ const STACK: usize = 256 * 1024;
 pub(crate) enum Lane {
     LookUp,
     Disk,
+    /// Syncs, and what comes after them.
+    Sync,
     List,
 }
 
@@ -52,10 +57,12 @@ pub(crate) enum Lane {
 pub(crate) fn unblock<T: Send + 'static>(lane: Lane, work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
     static LOOK_UPS: Crew = Crew::new("smolget-look-up", MAX_LOOK_UPS);
     static DISK: Crew = Crew::new("smolget-disk", MAX_DISK);
+    static SYNCS: Crew = Crew::new("smolget-sync", MAX_SYNCS);
     static LISTS: Crew = Crew::new("smolget-list", MAX_LISTS);
     match lane {
         Lane::LookUp => LOOK_UPS.unblock(work),
         Lane::Disk => DISK.unblock(work),
+        Lane::Sync => SYNCS.unblock(work),
         Lane::List => LISTS.unblock(work),
     }
 }

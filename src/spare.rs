@@ -29,12 +29,17 @@ impl Spare {
     }
 
     /// Tries what takes a descriptor until there is one, or waiting for it is in vain. This blocks.
-    pub(crate) fn try_with<T>(&self, mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-        for _ in 0..TRIES {
+    pub(crate) fn try_with<T>(&self, attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        self.persist(PAUSE, attempt)
+    }
+
+    fn persist<T>(&self, pause: Duration, mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        for tries in 0..TRIES {
             match attempt() {
                 Err(error) if is_told_in(&error) => {
-                    if !self.give_up() {
-                        thread::sleep(PAUSE);
+                    // What was given up once may have been taken by others, or by the attempt itself.
+                    if !self.give_up() || tries > 0 {
+                        thread::sleep(pause);
                     }
                 }
                 tried => return tried,
@@ -68,6 +73,7 @@ fn is_told_in(error: &Error) -> bool {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Instant;
 
     fn out_of_descriptors() -> Error {
         Error::io("opening", Errno::MFILE.into())
@@ -97,8 +103,12 @@ mod tests {
 
     #[test]
     fn what_is_out_of_descriptors_for_good_fails_with_that() {
-        let spare = Spare::new(|| true);
-        let failed: Result<(), _> = spare.try_with(|| Err(out_of_descriptors()));
-        assert!(failed.unwrap_err().to_string().contains("Too many open files"));
+        for given_up in [true, false] {
+            let spare = Spare::new(move || given_up);
+            let (start, pause) = (Instant::now(), Duration::from_millis(1));
+            let failed: Result<(), _> = spare.persist(pause, || Err(out_of_descriptors()));
+            assert!(failed.unwrap_err().to_string().contains("Too many open files"));
+            assert!(start.elapsed() >= pause * (TRIES - 1), "it gave others no time");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::retry::{self, Verdict};
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
-use crate::outcome::{Kept, Outcome};
+use crate::outcome::Outcome;
 use crate::output::{Complete, Name, Written};
 use crate::text::Shown;
 
@@ -54,8 +54,10 @@ async fn keep(run: &Run, job: &Job, leash: &mut Leash, record: &mut Record) -> R
         None => None,
         Some(folder) => {
             let name = folder.claim(&job.text, job.out.as_deref())?;
-            if folder.skips() && leash.hold(folder.exists(&name)).await?? {
-                return Ok(Complete::Kept(Kept::Skipped { file: folder.path(&name) }));
+            if folder.skips()
+                && let Some(found) = leash.hold(folder.find(&name)).await??
+            {
+                return Ok(found);
             }
             Some(name)
         }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 
 use super::clock::Clock;
 use super::fetch::fetch;
 use super::leash::Leash;
-use super::settle::{Unsettled, settle_alone};
+use super::settle::{Unsettled, settle_batch};
 use super::stop::{Reason, Stopper};
 use crate::config::{Config, Keep, OnFailure};
 use crate::job::Entry;
@@ -67,10 +68,15 @@ pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, settler: Opti
     let mut leash = Leash::new(&run.stopper);
     while let Ok(Ticket { entry, reply }) = tickets.recv().await {
         let (outcome, written) = fetch(&run, entry, &mut leash).await;
-        let told = match (written, &settler) {
-            (None, _) => run.tell(outcome, &reply).await,
-            (Some(written), Some(settler)) => settler.send(Unsettled { written, outcome, reply }).await.map_err(drop),
-            (Some(written), None) => settle_alone(&run, Unsettled { written, outcome, reply }).await,
+        let told = match written {
+            None => run.tell(outcome, &reply).await,
+            Some(written) => {
+                let unsettled = Unsettled { written, outcome, reply, since: Instant::now() };
+                match &settler {
+                    Some(settler) => settler.send(unsettled).await.map_err(drop),
+                    None => settle_batch(&run, vec![unsettled]).await,
+                }
+            }
         };
         // Nobody listens any more: the run is being dropped, and this worker with it.
         if told.is_err() {

@@ -8,6 +8,7 @@
 //! When the channel is full, the workers wait, so few files are open at once.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use rustix::process::{Resource, getrlimit};
@@ -18,11 +19,13 @@ use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
 use crate::output::{self, Written};
+use crate::text::escape;
 
-/// The most files of a batch: with more, the wait for the disk is no longer what costs most.
+/// The most files of a batch: at 64, the two waits for the disk that a batch has are little beside the files' own syncs.
 const MAX_BATCH: usize = 64;
 
-/// How many syncs wait for the disk at once: it empties its cache for all of them together.
+/// How many syncs wait for the disk at once: it empties its cache for all of them together. With one at a time 64 files
+/// took 12 ms on an ext4 whose flush takes 0.2 ms, with four 7 ms, with more no less.
 const SYNCS: usize = 4;
 
 /// Which part of the descriptors that the process may have a batch may take; as many files wait for the next one.
@@ -34,6 +37,8 @@ pub(super) struct Unsettled {
     pub written: Written,
     pub outcome: Outcome,
     pub reply: Sender<Outcome>,
+    /// When it was written: what comes after is a part of the job's time.
+    pub since: Instant,
 }
 
 /// The way for bodies that are to be synced; `None` where none is, or where descriptors are too few for files that wait.
@@ -48,43 +53,41 @@ fn batch() -> usize {
     usize::try_from(share).unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH)
 }
 
-/// Commits one body, and gives its outcome.
-///
-/// # Errors
-///
-/// If nobody listens.
-pub(super) async fn settle_alone(run: &Run, unsettled: Unsettled) -> Result<(), ()> {
-    let Unsettled { written, outcome, reply } = unsettled;
-    let result = commit(vec![written]).await.pop().unwrap_or(Ok(()));
-    run.tell(settled(outcome, result), &reply).await
-}
-
 /// Commits what the workers have written, batch after batch, until they are gone.
 pub(super) async fn settle(run: Arc<Run>, queue: Receiver<Unsettled>) {
     while let Ok(first) = queue.recv().await {
         let more = std::iter::from_fn(|| queue.try_recv().ok()).take(queue.capacity().unwrap_or(MAX_BATCH) - 1);
-        let mut waiting = Vec::new();
-        let mut batch = Vec::new();
-        for Unsettled { written, outcome, reply } in std::iter::once(first).chain(more) {
-            batch.push(written);
-            waiting.push((outcome, reply));
-        }
-        let results = commit(batch).await;
-        for ((outcome, reply), result) in waiting.into_iter().zip(results) {
-            // Nobody listens any more: the run is being dropped, and this with it.
-            if run.tell(settled(outcome, result), &reply).await.is_err() {
-                return;
-            }
+        let batch = std::iter::once(first).chain(more).collect();
+        // Nobody listens any more: the run is being dropped, and this with it.
+        if settle_batch(&run, batch).await.is_err() {
+            return;
         }
     }
 }
 
-/// The outcome of a job whose body was committed, or was not.
-fn settled(mut outcome: Outcome, result: Result<(), Error>) -> Outcome {
-    if let Err(error) = result {
-        outcome.result = Err(error.at(outcome.final_url.as_ref().unwrap_or(&outcome.url)));
+/// Commits a batch, and gives the outcomes.
+///
+/// # Errors
+///
+/// If nobody listens.
+pub(super) async fn settle_batch(run: &Run, batch: Vec<Unsettled>) -> Result<(), ()> {
+    let mut jobs = Vec::with_capacity(batch.len());
+    let mut bodies = Vec::with_capacity(batch.len());
+    for Unsettled { written, outcome, reply, since } in batch {
+        bodies.push(written);
+        jobs.push((outcome, reply, since));
     }
-    outcome
+    let results = commit(bodies).await;
+    debug_assert_eq!(results.len(), jobs.len());
+    for ((mut outcome, reply, since), result) in jobs.into_iter().zip(results) {
+        outcome.elapsed += since.elapsed();
+        if let Err(error) = result {
+            let url = outcome.final_url.as_ref().unwrap_or(&outcome.url);
+            outcome.result = Err(error.at(escape(url)));
+        }
+        run.tell(outcome, &reply).await?;
+    }
+    Ok(())
 }
 
 /// Syncs and names what was written, in its order.
@@ -93,14 +96,14 @@ async fn commit(mut batch: Vec<Written>) -> Vec<Result<(), Error>> {
     let mut syncs = Vec::with_capacity(SYNCS);
     while !batch.is_empty() {
         let rest = batch.split_off(share.min(batch.len()));
-        syncs.push(unblock(Lane::Disk, move || output::sync(batch)));
+        syncs.push(unblock(Lane::Sync, move || output::sync(batch)));
         batch = rest;
     }
     let mut synced = Vec::new();
     for sync in syncs {
         synced.extend(sync.await);
     }
-    unblock(Lane::Disk, move || output::commit(synced)).await
+    unblock(Lane::Sync, move || output::commit(synced)).await
 }
 
 #[cfg(test)]

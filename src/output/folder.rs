@@ -7,16 +7,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{AtFlags, FileType, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::name::{Name, free_number};
 use super::places::{Missing, Places, shown};
 use super::temporary::{Entry, Temporary};
 use super::used::Used;
+use super::written::{Complete, Written};
 use crate::config::{Durability, Existing};
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
+use crate::outcome::Kept;
 use crate::spare::Spare;
 use crate::sync::lock;
 
@@ -56,7 +58,8 @@ impl Folder {
         let places = Arc::new(Places::prepare(dir, rules.durability)?);
         let limit = places.name_limit();
         let folders = Arc::clone(&places);
-        let spare = Spare::new(move || folders.close() || spare.give_up());
+        // Both: the one folder that is kept open may be the very one that is needed.
+        let spare = Spare::new(move || folders.close() | spare.give_up());
         Ok(Self { inner: Arc::new(Inner { places, rules, spare, limit, used: Mutex::default() }) })
     }
 
@@ -97,24 +100,32 @@ impl Folder {
         self.inner.rules.durability
     }
 
-    /// Whether there is a file of that name. A folder is none, and a link is what it leads to.
+    /// What a job whose file is there comes to, if it is not to be fetched then: to have been skipped, or to be synced before.
+    /// A folder of that name is no file, and a link is what it leads to.
     ///
     /// # Errors
     ///
-    /// Kind `Io` if it can't be told, and if there is a symbolic link on the way.
-    pub(crate) async fn exists(&self, name: &Name) -> Result<bool, Error> {
+    /// Kind `Io` if it can't be told, or read to be synced, and if there is a symbolic link on the way.
+    pub(crate) async fn find(&self, name: &Name) -> Result<Option<Complete>, Error> {
         let (folder, name) = (self.clone(), name.clone());
         unblock(Lane::Disk, move || folder.inner.spare.try_with(|| folder.look(&name))).await
     }
 
-    fn look(&self, name: &Name) -> Result<bool, Error> {
-        let Some(place) = self.inner.places.open(name.folder(), Missing::Tell)? else { return Ok(false) };
+    fn look(&self, name: &Name) -> Result<Option<Complete>, Error> {
+        let failed = |e: Errno| self.failed("looking for", name, e.into());
+        let Some(place) = self.inner.places.open(name.folder(), Missing::Tell)? else { return Ok(None) };
         match retry_on_intr(|| statat(&place, name.file(), AtFlags::empty())) {
-            Ok(found) => Ok(FileType::from_raw_mode(found.st_mode).is_file()),
+            Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => {}
             // A symbolic link that leads nowhere is no file, and one in a circle neither.
-            Err(Errno::NOENT | Errno::LOOP) => Ok(false),
-            Err(e) => Err(self.failed("looking for", name, e.into())),
+            Ok(_) | Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+            Err(e) => return Err(failed(e)),
         }
+        if self.durability() == Durability::Written {
+            return Ok(Some(Complete::Kept(Kept::Skipped { file: self.path(name) })));
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = retry_on_intr(|| openat(&place, name.file(), flags, Mode::empty())).map_err(failed)?;
+        Ok(Some(Complete::Written(Written::found(self.clone(), name.clone(), file.into(), place))))
     }
 
     /// Makes a temporary beside the file that it is to become. This blocks on the disk.
@@ -239,7 +250,8 @@ mod tests {
         fs::create_dir(dir.path().join("d")).unwrap();
         fs::write(dir.path().join("d/a"), "").unwrap();
         symlink("nowhere", dir.path().join("l")).unwrap();
-        let exists = |out| block_on(folder.exists(&folder.claim("http://h/", Some(out)).unwrap()));
+        let find = |out| block_on(folder.find(&folder.claim("http://h/", Some(out)).unwrap()));
+        let exists = |out| find(out).map(|found| found.is_some());
         for (out, there) in [("d", false), ("d/a", true), ("l", false), ("d/b", false), ("e", false), ("f/g/a", false)]
         {
             assert_eq!(exists(out).unwrap(), there, "{out}");

@@ -22,5 +22,5 @@ mod written;
 
 pub(crate) use folder::{Folder, Rules};
 pub(crate) use name::Name;
-pub(crate) use sink::{Complete, Sink};
-pub(crate) use written::{Written, commit, sync};
+pub(crate) use sink::Sink;
+pub(crate) use written::{Complete, Written, commit, sync};

@@ -66,9 +66,14 @@ impl Places {
         let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
         create(dir).map_err(refused)?;
         if durability == Durability::Synced {
-            let beside = missing.into_iter().filter_map(Path::parent);
-            let or_here = |path| if path == Path::new("") { Path::new(".") } else { path };
-            beside.map(or_here).try_for_each(|path| sync_folder(CWD, path)).map_err(refused)?;
+            let sync_beside = |path: &Path| match path.parent() {
+                Some(parent) if parent == Path::new("") => sync_folder(CWD, Path::new(".")),
+                Some(parent) => sync_folder(CWD, parent),
+                None => Ok(()),
+            };
+            missing.into_iter().try_for_each(sync_beside).map_err(refused)?;
+            // A run that was killed may have made it. Not everybody may read what it lies in.
+            let _ = sync_beside(dir);
         }
         let root = retry_on_intr(|| open(dir, THROUGH, Mode::empty())).map_err(|e| refused(e.into()))?;
         let access = Access::WRITE_OK | Access::EXEC_OK;

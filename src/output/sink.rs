@@ -10,20 +10,12 @@ use super::folder::Folder;
 use super::name::Name;
 use super::spool::{Settled, Spool, Store};
 use super::temporary::Temporary;
-use super::written::Written;
+use super::written::{Complete, Written};
 use crate::config::Durability;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::outcome::{Body, Kept};
 use crate::spare::Spare;
-
-/// A body that is complete and verified.
-#[derive(Debug)]
-pub(crate) enum Complete {
-    Kept(Kept),
-    /// It is still to be committed, with others.
-    Written(Written),
-}
 
 /// Where a body goes while it arrives: one for each attempt.
 #[derive(Debug)]

@@ -114,9 +114,10 @@ impl Temporary {
         self.file.sync_all()
     }
 
-    /// Whether there is something of that name in the folder already.
+    /// Whether there may be something of that name in the folder already.
     pub(super) fn would_replace(&self, name: &str) -> bool {
-        retry_on_intr(|| statat(&self.entry.place, name, AtFlags::SYMLINK_NOFOLLOW)).is_ok()
+        let found = retry_on_intr(|| statat(&self.entry.place, name, AtFlags::SYMLINK_NOFOLLOW));
+        !matches!(found, Err(Errno::NOENT))
     }
 
     /// Gives the file its final name in the same folder, in place of what has that name, and closes it.
@@ -135,8 +136,13 @@ impl Entry {
         sync_folder(&*self.place, Path::new(&path))
     }
 
+    /// A name that is there, and stays.
+    pub(super) fn kept(place: Place, name: &str) -> Self {
+        Self { place, name: name.to_owned(), fate: Fate::Kept }
+    }
+
     /// Leaves the file under its name.
-    pub(super) fn keep(mut self) {
+    pub(super) fn keep(&mut self) {
         self.fate = Fate::Kept;
     }
 }

@@ -8,66 +8,97 @@
 //! Each step is taken for the whole batch before the next: what a disk does for the first sync mostly serves the others.
 
 use std::collections::HashMap;
+use std::fs::File;
 
 use super::folder::Folder;
 use super::name::Name;
-use super::temporary::{Entry, Temporary};
+use super::temporary::{Entry, Place, Temporary};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::Kept;
 
-/// A body that is complete, but has neither its name nor the disk's word for it. When it is dropped, nothing of it is left.
+/// A body that is complete and verified.
+#[derive(Debug)]
+pub(crate) enum Complete {
+    Kept(Kept),
+    /// It is still to be committed, with others.
+    Written(Written),
+}
+
+/// A file that is complete, but without the disk's word for it.
 #[derive(Debug)]
 pub(crate) struct Written {
     folder: Folder,
     name: Name,
-    temporary: Temporary,
-    bytes: u64,
+    part: Part,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// Not under its name yet. When it is dropped, nothing of it is left.
+    New { temporary: Temporary, bytes: u64 },
+    /// There before this run.
+    Found { file: File, place: Place },
 }
 
 impl Written {
     /// Takes a temporary that has been written whole. The disk begins with it, so that a sync later finds less to do.
     pub(super) fn new(folder: Folder, name: Name, temporary: Temporary, bytes: u64) -> Self {
         temporary.begin_sync();
-        Self { folder, name, temporary, bytes }
+        Self { folder, name, part: Part::New { temporary, bytes } }
+    }
+
+    /// Takes a file that is not fetched because it is there.
+    pub(super) fn found(folder: Folder, name: Name, file: File, place: Place) -> Self {
+        Self { folder, name, part: Part::Found { file, place } }
     }
 
     /// What it is once it is committed.
     pub(crate) fn kept(&self) -> Kept {
-        Kept::Saved { file: self.folder.path(&self.name), bytes: self.bytes }
+        let file = self.folder.path(&self.name);
+        match self.part {
+            Part::New { bytes, .. } => Kept::Saved { file, bytes },
+            Part::Found { .. } => Kept::Skipped { file },
+        }
     }
 
     fn sync(self) -> Result<Self, Error> {
-        match self.temporary.sync() {
-            Ok(()) => Ok(self),
-            Err(e) => Err(self.folder.failed("syncing", &self.name, e)),
-        }
+        let synced = match &self.part {
+            Part::New { temporary, .. } => temporary.sync(),
+            Part::Found { file, .. } => file.sync_all(),
+        };
+        synced.map_err(|e| self.folder.failed("syncing", &self.name, e)).map(|()| self)
     }
 
-    fn rename(self) -> Result<Renamed, Error> {
-        let Self { folder, name, temporary, .. } = self;
-        let replaces = temporary.would_replace(name.file());
-        let entry = folder.rename(temporary, &name)?;
-        Ok(Renamed { folder, name, entry, replaces })
+    fn rename(self) -> Result<Named, Error> {
+        let Self { folder, name, part } = self;
+        let entry = match part {
+            Part::New { temporary, .. } => {
+                let replaces = temporary.would_replace(name.file());
+                let mut entry = folder.rename(temporary, &name)?;
+                // The old file is gone: better the new one, though a power cut may bring the old one back, than neither.
+                if replaces {
+                    entry.keep();
+                }
+                entry
+            }
+            Part::Found { place, .. } => Entry::kept(place, name.file()),
+        };
+        Ok(Named { folder, name, entry })
     }
 }
 
-/// A body that has its name, if the disk takes the name, too.
-struct Renamed {
+/// A file that has its name, if the disk takes the name, too.
+struct Named {
     folder: Folder,
     name: Name,
     entry: Entry,
-    /// Whether there was a file of that name.
-    replaces: bool,
 }
 
-impl Renamed {
-    fn sync_folders(self, synced: &mut Synced) -> Result<(), Error> {
-        let result = synced.way_to(&self);
-        // The old file is gone: better the new one, though a power cut may bring the old one back, than neither.
-        if result.is_ok() || self.replaces {
-            self.entry.keep();
-        }
-        result
+impl Named {
+    fn sync_folders(mut self, synced: &mut Synced) -> Result<(), Error> {
+        synced.way_to(&self)?;
+        self.entry.keep();
+        Ok(())
     }
 }
 
@@ -90,7 +121,7 @@ struct Synced(HashMap<String, Result<(), String>>);
 
 impl Synced {
     /// Syncs a folder and those that it lies in, which may be as new as the file.
-    fn way_to(&mut self, file: &Renamed) -> Result<(), Error> {
+    fn way_to(&mut self, file: &Named) -> Result<(), Error> {
         let folders = std::iter::successors(Some(file.name.folder()), |way| match way.rsplit_once('/') {
             Some((outer, _)) => Some(outer),
             None => (!way.is_empty()).then_some(""),
@@ -112,8 +143,9 @@ impl Synced {
 mod tests {
     use super::super::folder::Rules;
     use super::*;
-    use crate::config::Durability;
+    use crate::config::{Durability, Existing};
     use crate::spare::Spare;
+    use futures_lite::future::block_on;
     use std::fs;
     use std::path::Path;
 
@@ -163,6 +195,25 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.to_string().contains("a directory is in the way of"), "{error}");
         assert_eq!(names(dir.path()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_file_that_was_there_is_skipped_once_it_is_synced_and_stays_if_it_can_not_be() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("f")).unwrap();
+        fs::write(dir.path().join("f/a"), "old").unwrap();
+        let rules = Rules { existing: Existing::Skip, durability: Durability::Synced };
+        let folder = Folder::open(dir.path(), rules, Spare::new(|| false)).unwrap();
+        let name = folder.claim("http://h/", Some("f/a")).unwrap();
+        let find = || match block_on(folder.find(&name)).unwrap() {
+            Some(Complete::Written(written)) => written,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(find().kept(), Kept::Skipped { file } if file == dir.path().join("f/a")));
+        assert!(commit(sync(vec![find()]))[0].is_ok());
+        let mut synced = Synced(HashMap::from([("f".to_owned(), Err("no".to_owned()))]));
+        assert!(find().rename().unwrap().sync_folders(&mut synced).is_err());
+        assert_eq!(fs::read_to_string(dir.path().join("f/a")).unwrap(), "old");
     }
 
     #[test]
