@@ -12,8 +12,21 @@ const MASK: &str = "***";
 const SECRET_HEADERS: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
 
 /// What makes the value of a header a secret, where it is a part of the name: `X-Api-Key`, `Private-Token`.
-const SECRET_PARTS: [&str; 9] =
-    ["auth", "authorization", "cookie", "key", "pass", "password", "secret", "session", "token"];
+const SECRET_PARTS: [&str; 13] = [
+    "apikey",
+    "auth",
+    "authorization",
+    "cookie",
+    "credential",
+    "key",
+    "pass",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "session",
+    "token",
+];
 
 /// How the option that brings a header may have been written, beside `-H`.
 const HEADER_OPTIONS: [&str; 2] = ["header", "headers"];
@@ -90,6 +103,18 @@ pub(crate) fn conceal_header(text: &str) -> Option<String> {
     Some(format!("{}{colon} {MASK}", text.strip_suffix(rest)?))
 }
 
+/// What was given as a header and is none, up to its name if that sounds like a secret's.
+#[must_use]
+pub fn conceal_value(text: &str) -> Cow<'_, str> {
+    let header = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let (name, rest) = word(header);
+    if !has_secret_part(name) {
+        return Cow::Borrowed(text);
+    }
+    let colon = if rest.starts_with(':') { ":" } else { "" };
+    Cow::Owned(format!("{name}{colon} {MASK}"))
+}
+
 /// The word that a text begins with, and the rest.
 fn word(text: &str) -> (&str, &str) {
     let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
@@ -106,10 +131,13 @@ fn is_between(c: char) -> bool {
 }
 
 fn is_secret(name: &str) -> bool {
-    let mut parts = name.split(['-', '_']);
     SECRET_HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header))
-        || name.contains(['-', '_'])
-            && parts.any(|part| SECRET_PARTS.iter().any(|secret| part.eq_ignore_ascii_case(secret)))
+        || name.contains(['-', '_']) && has_secret_part(name)
+}
+
+fn has_secret_part(name: &str) -> bool {
+    let is_secret = |part: &str| SECRET_PARTS.iter().any(|secret| part.eq_ignore_ascii_case(secret));
+    name.split(['-', '_']).any(is_secret)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt;
 use surf::Url;
 
 use crate::secret::conceal_header;
-pub use crate::secret::{conceal, mask};
+pub use crate::secret::{conceal, conceal_value, mask};
 
 /// How much of a line without a usable URL is shown, in characters.
 const SHOWN_CHARACTERS: usize = 200;
@@ -57,8 +57,12 @@ impl fmt::Display for Shown<'_> {
 pub(crate) fn excerpt(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text.trim();
-    // A header may hold TABs; elsewhere they separate URLs.
-    let masked = conceal_header(text).unwrap_or_else(|| text.split('\t').map(conceal).collect::<Vec<_>>().join("\t"));
+    // TABs separate URLs; but a header may hold some, and so may a password of what is no URL for that.
+    let separates = text.split('\t').next().is_some_and(|first| Url::parse(first).is_ok());
+    let masked = conceal_header(text).unwrap_or_else(|| match separates {
+        true => text.split('\t').map(conceal).collect::<Vec<_>>().join("\t"),
+        false => conceal(text).into_owned(),
+    });
     masked.chars().take(SHOWN_CHARACTERS).collect()
 }
 
@@ -93,6 +97,7 @@ mod tests {
         assert_eq!(excerpt(b"http://u:se/cret@h/"), "http://u:***@h/");
         assert_eq!(excerpt(b"ftp://u:p q@h/\thttp://v:w@m/"), "ftp://u:***@h/\thttp://v:***@m/");
         assert_eq!(excerpt(b"http://u:p\x01q@h/"), "http://u:***@h/");
+        assert_eq!(excerpt(b"http://u:p\tq@h/"), "http://u:***@h/");
         assert_eq!(excerpt(b"u:p@h/x"), "u:***@h/x");
         assert_eq!(excerpt(b"//u:p@h/x"), "//u:***@h/x");
         assert_eq!(excerpt(b"u:p@h/x?to=http://g/"), "u:***@h/x?to=http://g/");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use smolget::text::conceal_value;
 use smolget::{
     Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure,
     Reach, Trust,
@@ -177,7 +178,10 @@ fn printable(text: &str) -> Option<String> {
 }
 
 fn header(text: &str) -> Result<Header, Failure> {
-    Header::parse(text).map_err(|why| Failure::value(&spelled("--header"), text, &format!("'Name: value': {why}")))
+    Header::parse(text).map_err(|why| {
+        let got = conceal_value(text);
+        Failure::value(&spelled("--header"), &got, &format!("'Name: value': {why}"))
+    })
 }
 
 /// What becomes of a body: `--stdout` and `--discard` say more than `--dir`; with `--head` there is none.
@@ -355,6 +359,9 @@ mod tests {
             ("Proxy-Authorization~Basic~hush", "Proxy-Authorization ***"),
             ("COOKIE:~hush\u{7}", "COOKIE: ***"),
             ("Cookie", "Cookie ***"),
+            ("Token:~hush\u{7}", "Token: ***"),
+            ("X-ApiKey~hush", "X-ApiKey ***"),
+            ("http-passwd=hush", "http-passwd ***"),
         ] {
             let told = options(&format!("-H {header} u")).unwrap_err();
             assert!(told.contains(&format!("got \"{got}\"; takes")), "{told}");

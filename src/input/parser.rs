@@ -159,14 +159,21 @@ fn stray_option(line: &Line<'_>) -> Rejected {
     Rejected { text: shown_option(&rejected.text), ..rejected }
 }
 
-/// What stands where an option should, as it may be shown: where `header=` was forgotten it is a header, with a value that
-/// may be a secret.
+/// What stands where an option should, as it may be shown: the value of an option that is none may be a secret, and where
+/// `header=` was forgotten it is a header, with a value that may be one.
 fn shown_option(text: &str) -> String {
     let option = text.trim_matches(BLANKS);
-    match option.split_once(':') {
-        Some((name, value)) if !value.starts_with("//") && Header::parse(option).is_ok() => format!("{name}: ***"),
+    let is_ours = |key: &str| ["out", "checksum"].contains(&key.trim_matches(BLANKS));
+    match (option.split_once(':'), option.split_once('=')) {
+        (Some((name, value)), _) if !value.starts_with("//") && Header::parse(option).is_ok() => format!("{name}: ***"),
+        (_, Some((key, _))) if is_option(key) && !is_ours(key) => format!("{key}=***"),
         _ => text::excerpt(text.as_bytes()),
     }
+}
+
+/// Whether this could be the key of an option of aria2's.
+fn is_option(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_ \t".contains(&byte))
 }
 
 #[cfg(test)]
@@ -378,7 +385,16 @@ mod tests {
 
     #[test]
     fn the_value_of_a_header_is_not_shown_however_the_header_is_written() {
-        for line in ["header: A: secret", "A: secret", "A: Basic secret==", "Header=A: secret", "http:u:secret@h/"] {
+        for line in [
+            "header: A: secret",
+            "A: secret",
+            "A: Basic secret==",
+            "Header=A: secret",
+            "http:u:secret@h/",
+            "http-passwd=secret",
+            "rpc-key = secret",
+            "password=secret",
+        ] {
             for list in [format!(" {line}"), format!("http://h/\n {line}")] {
                 match entries(&[list.as_bytes()]).as_slice() {
                     [Entry::Rejected(rejected)] => assert!(!format!("{rejected:?}").contains("secret"), "{rejected:?}"),
