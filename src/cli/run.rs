@@ -144,8 +144,11 @@ async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
         let status = match signal {
             Ok(Signal::Int) => 130,
             Ok(Signal::Term) => 143,
-            // What can't be told apart from no signal must not keep the next from being seen.
-            _ => continue,
+            // What can't be told apart from no signal must not keep the next from being seen, nor others from their turn.
+            _ => {
+                Timer::after(TICK).await;
+                continue;
+            }
         };
         if let Some(status) = board.caught.get() {
             console.try_clear();

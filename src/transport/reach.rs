@@ -46,10 +46,14 @@ fn inward_v4(address: Ipv4Addr) -> Option<&'static str> {
         [100, 64..=127, ..] => Some("private"),
         [169, 254, ..] => Some("link-local"),
         [224..=239, ..] => Some("multicast"),
-        // This network; protocol assignments; documentation; benchmarks; the rest, broadcast included.
-        [0, ..] | [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18..=19, ..] | [240..=255, ..] => {
-            Some("reserved")
-        }
+        // This network; protocol assignments; 6to4 relays (RFC 7526); documentation; benchmarks; the rest, broadcast included.
+        [0, ..]
+        | [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _]
+        | [198, 18..=19, ..]
+        | [240..=255, ..] => Some("reserved"),
         _ => None,
     }
 }
@@ -104,7 +108,7 @@ mod tests {
             ("private", "fc00::1 fdff::1 fec0::1 64:ff9b:1::1 ::ffff:10.0.0.1 64:ff9b::a00:1 2002:c0a8:1::"),
             ("link-local", "169.254.0.1 169.254.169.254 fe80::1 febf::1 ::ffff:169.254.169.254"),
             ("multicast", "224.0.0.1 239.255.255.255 ff02::1 ::ffff:224.0.0.1"),
-            ("reserved", "0.1.2.3 192.0.0.1 192.0.2.1 198.51.100.1 203.0.113.1 198.18.0.1 198.19.255.255"),
+            ("reserved", "0.1.2.3 192.0.0.1 192.0.2.1 192.88.99.1 198.51.100.1 203.0.113.1 198.18.0.1 198.19.255.255"),
             ("reserved", "240.0.0.1 255.255.255.255 2001::1 2001:db8::1 3fff::1 100::1 4000::1 5f00::1"),
         ] {
             for address in addresses.split(' ') {
