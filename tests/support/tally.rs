@@ -28,9 +28,10 @@ impl Tally {
     }
 
     /// Counts cases of one kind, each of some group: a row for all that passed, with a count for each group, and one for each
-    /// that did not.
+    /// that did not. That there is none is a failure.
     #[allow(dead_code, reason = "shared by the harnesses, of which few have so many cases")]
     pub fn rows(&mut self, case: &str, results: Vec<(&str, Result<(), String>)>) {
+        let is_empty = results.is_empty();
         let mut groups = BTreeMap::<&str, usize>::new();
         for (group, result) in results {
             match result {
@@ -39,6 +40,9 @@ impl Tally {
             }
         }
         let count: usize = groups.values().sum();
+        if is_empty {
+            self.row(case, Err("nothing was tried".to_owned()));
+        }
         if count > 0 {
             let groups: Vec<String> = groups.iter().map(|(group, count)| format!("{group} {count}")).collect();
             self.row(case, Ok(format!("{count}: {}", groups.join(", "))));

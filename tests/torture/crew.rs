@@ -19,6 +19,17 @@ pub enum Enough {
     All,
 }
 
+impl Enough {
+    /// Whether so many results are.
+    pub fn judge(self, results: usize) -> Result<String, String> {
+        let least = match self {
+            Self::Points(points) => points,
+            Self::Time(_) | Self::All => 1,
+        };
+        if results as u64 >= least { Ok(format!("{results} made")) } else { Err(format!("only {results} made")) }
+    }
+}
+
 /// Tries points in their order. `None` is no result: the point was not there.
 pub fn work<P: Send, R: Send>(
     points: impl Iterator<Item = P> + Send,

@@ -8,7 +8,7 @@ use crate::crew::{Enough, work};
 use crate::judge::{self, Failed};
 use crate::place::{End, Place};
 use crate::shape::{FILES, SHAPES, Site};
-use crate::strace::{Call, Strace, View};
+use crate::strace::{Call, Strace};
 use crate::survey::{Kind, Known, Point};
 use crate::tally::Tally;
 
@@ -37,7 +37,7 @@ pub fn at_calls(strace: &Strace, site: &Site, known: &[Known], seed: u64, enough
         let case = Case { place, point, site, hits };
         (!case.hits.is_empty() && !is_spoilt).then(|| case.judge(&end).map_err(|why| case.explain(&why)))
     });
-    println!("made {} calls fail; {} shapes of runs make {all} to try", results.len(), SHAPES.len());
+    tally.row(&format!("failures at {all} points of {} shapes", SHAPES.len()), enough.judge(results.len()));
     let mut by_call: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (point, result) in results {
         let result = result.map_err(|why| format!("{}: {why}", point.describe()));
@@ -107,9 +107,9 @@ impl Case<'_> {
 
     /// The run as a whole can only fail for what it has once: its folder, its list, its standard output.
     fn judge_end_of_run(&self) -> Result<(), String> {
-        let is_once = |call: &Call| call.text.contains("<pipe:") || call.text.contains("/rows>");
-        let is_once = self.point.view == View::Folder || self.hits.iter().any(is_once);
-        if is_once && !self.is_interruption() {
+        let once = ["<pipe:", "/rows>", "/out>", "/out\""];
+        let is_once = |call: &Call| once.iter().any(|once| call.text.contains(once));
+        if self.hits.iter().any(is_once) && !self.is_interruption() {
             return Ok(());
         }
         Err("the run ended".to_owned())
@@ -118,7 +118,11 @@ impl Case<'_> {
     /// At most one job fails for each call, and it is the call's own; with kind `io` where that is about a file. All files of
     /// a batch lie in the output folder, and fail with its sync.
     fn judge_blame(&self, failed: &[Failed]) -> Result<(), String> {
-        let syncs_all = |call: &Call| call.name == "fsync" && call.text.contains("/out>");
+        let syncs_all = |call: &Call| match call.name.as_str() {
+            "fsync" => call.text.contains("/out>"),
+            // It is opened anew for that, by way of the folder of some file.
+            _ => [", \"../", "/out>, \".\""].iter().any(|way| call.text.contains(way)),
+        };
         if failed.len() > self.hits.len() && !self.hits.iter().any(syncs_all) {
             return Err(format!("{} jobs failed for {} calls", failed.len(), self.hits.len()));
         }

@@ -27,7 +27,7 @@ pub fn at_calls(strace: &Strace, site: &Site, known: &[Known], seed: u64, enough
         let judge = || if end.is_killed() { recovers(&place, strace, site, point.shape) } else { Err(end.describe()) };
         was_there.then(judge)
     });
-    println!("killed at {} calls; {} shapes of runs make {all}", results.len(), SHAPES.len());
+    tally.row(&format!("kills at the {all} calls of {} shapes", SHAPES.len()), enough.judge(results.len()));
     let mut by_call: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (point, result) in results {
         let result = result.map_err(|why| format!("{}: {why}", point.describe()));
@@ -51,6 +51,7 @@ pub fn at_moments(strace: &Strace, site: &Site, seed: u64, enough: Enough, tally
         child.kill().unwrap();
         wait(child).is_killed().then(|| recovers(&place, strace, site, shape))
     });
+    tally.row("kills at random moments", enough.judge(results.len()));
     let results = results.into_iter().map(|((shape, moment), result)| {
         (shape.name, result.map_err(|why| format!("{} after {moment:?}: {why}", shape.name)))
     });

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::judge;
-use crate::place::{Place, feed, wait};
+use crate::place::{Place, feed, path, wait};
 use crate::shape::{Before, FILES, SHAPES, Shape, Site};
 use crate::strace::Strace;
 use crate::tally::Tally;
@@ -39,8 +39,11 @@ pub fn all(strace: &Strace, site: &Site, tally: &mut Tally) {
         Err(why) => tally.not_run("a folder without the right to write", why),
     }
     tally.row("ulimit -f", limits.file_size());
-    tally.row("ulimit -n 16, -j 64", limits.descriptors(|n| format!("file-{n}")));
-    tally.row("ulimit -n 16, -j 64, a folder for each", limits.descriptors(|n| format!("folder-{n}/file")));
+    for option in ["--json", "--durable"] {
+        let case = format!("ulimit -n 16, -j 64, {option}");
+        tally.row(&case, limits.descriptors(option, |n| format!("file-{n}")));
+        tally.row(&format!("{case}, a folder for each"), limits.descriptors(option, |n| format!("folder-{n}/file")));
+    }
     for option in ["--json", "--stdout"] {
         tally.row(&format!("standard output is a closed pipe: {option}"), limits.stdout(closed_pipe(), option));
         tally.row(&format!("standard output is full: {option}"), limits.stdout(full(), option));
@@ -149,14 +152,14 @@ impl Limits<'_> {
         Err(format!("{}: {}", end.describe(), place.first_messages()))
     }
 
-    fn descriptors(&self, name: fn(usize) -> String) -> Verdict {
+    fn descriptors(&self, option: &str, name: fn(usize) -> String) -> Verdict {
         let (place, shape) = (Place::new(Before::Nothing), &SHAPES[0]);
         let large = FILES.iter().position(|file| file.name == LARGE[0]).unwrap();
         let url = self.site.url(large, shape);
         let list: String = (0..MANY).map(|n| format!("{url}\n out={}\n", name(n))).collect();
         let out = place.out();
         let script = r#"ulimit -n 16 && exec "$@""#;
-        let args = ["-c", script, "sh", path(self.binary), "-i", "-", "--json", "-j", "64", "-d", path(&out)];
+        let args = ["-c", script, "sh", path(self.binary), "-i", "-", option, "-j", "64", "-d", path(&out)];
         let end = place.run(Path::new("sh"), &args.map(str::to_owned), &list);
         let whole = place.files().values().filter(|content| **content == FILES[large].new_content()).count();
         if end.code() == Some(0) && whole == MANY && place.files().len() == MANY {
@@ -208,8 +211,4 @@ fn closed_pipe() -> Stdio {
 
 fn full() -> Stdio {
     File::options().write(true).open("/dev/full").unwrap().into()
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("temporary folders have plain names")
 }

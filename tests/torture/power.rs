@@ -9,13 +9,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::place::LONGEST;
+use crate::place::{path, until};
 use crate::reply::Reply;
 use crate::server::{Request, Server};
 use crate::tally::Tally;
@@ -31,44 +30,46 @@ const OLD: &[u8] = b"an old file";
 
 /// Runs with and without `--durable`, each with so many power cuts.
 pub fn cuts(binary: &Path, cuts: usize, tally: &mut Tally) {
-    let durable = match attempt(binary, &["--durable"], cuts) {
-        Ok(losses) => losses,
-        Err(why) => return tally.not_run("power cuts", &why),
+    if let Err(why) = TempDir::new().map_err(|e| e.to_string()).and_then(|dir| Disk::make(dir.path()).map(drop)) {
+        return tally.not_run("power cuts", &why);
+    }
+    let results = match attempt(binary, &["--durable"], cuts) {
+        Ok(losses) => losses.iter().map(|loss| ("told as ok and there", nothing(loss))).collect(),
+        Err(why) => vec![("", Err(why))],
     };
-    let of_durable = durable.iter().map(|loss| match loss.first() {
-        None => ("told as ok and there", Ok(())),
-        Some(file) => ("", Err(format!("{} files told as ok are not on the disk, {file} is one", loss.len()))),
+    tally.rows("power cuts: --durable", results);
+    let twin = attempt(binary, &[], cuts).and_then(|losses| match losses.iter().map(Vec::len).sum() {
+        0 => Err("no file was lost, so this proves nothing".to_owned()),
+        lost => Ok(format!("{lost} files lost, as they may be")),
     });
-    tally.rows("power cuts: --durable", of_durable.collect());
-    let twin = attempt(binary, &[], cuts).map(|losses| losses.iter().map(Vec::len).sum());
-    tally.row(
-        "power cuts: without --durable",
-        match twin {
-            Ok(0) => Err("no file was lost, so this proves nothing".to_owned()),
-            Ok(lost) => Ok(format!("{lost} files lost, as they may be")),
-            Err(why) => Err(why),
-        },
-    );
+    tally.row("power cuts: without --durable", twin);
+}
+
+fn nothing(lost: &[String]) -> Result<(), String> {
+    let Some(file) = lost.first() else { return Ok(()) };
+    Err(format!("{} files are torn, or told as ok and not on the disk; {file} is one", lost.len()))
 }
 
 /// What each cut of a run would have lost of the files that were told as ok by then, and whatever was torn.
 ///
 /// # Errors
 ///
-/// Why there is no such disk here.
+/// If the run is over before so many cuts, or a disk is beyond repair.
 fn attempt(binary: &Path, options: &[&str], cuts: usize) -> Result<Vec<Vec<String>>, String> {
     let dir = TempDir::new().expect("there is room for a temporary folder");
     let disk = Disk::make(dir.path())?;
     let server = Server::start(|request: &Request| Reply::ok(content(request.target.trim_start_matches('/'))));
     let mut run = Run::start(binary, options, dir.path(), &disk, &server);
     let mut copies = Vec::new();
-    while copies.len() < cuts && run.wait_for_rows() {
+    while copies.len() < cuts && run.wait_for_rows(cuts) {
         let told = run.stop();
         copies.push((disk.copy(&format!("copy-{}", copies.len())), told));
         run.go_on();
     }
-    drop(run);
-    drop(disk);
+    drop((run, disk));
+    if copies.len() < cuts || copies.iter().any(|(_, told)| told.is_empty()) {
+        return Err(format!("the run ended after {} cuts, or told of no file", copies.len()));
+    }
     copies.into_iter().map(|(copy, told)| lost(&copy, &told)).collect()
 }
 
@@ -103,7 +104,7 @@ impl Disk {
     fn make(dir: &Path) -> Result<Self, String> {
         let image = dir.join("disk");
         File::create(&image).and_then(|file| file.set_len(DISK)).map_err(|e| e.to_string())?;
-        command("mke2fs", &["-q", "-F", "-t", "ext4", text(&image)])?;
+        command("mke2fs", &["-q", "-F", "-t", "ext4", path(&image)])?;
         let disk = Self::find(image)?;
         fs::create_dir(disk.folder()).map_err(|e| e.to_string())?;
         (0..FILES).map(name).for_each(|name| fs::write(disk.folder().join(name), OLD).unwrap());
@@ -115,7 +116,7 @@ impl Disk {
     fn find(image: PathBuf) -> Result<Self, String> {
         let mounted = image.with_extension("mounted");
         fs::create_dir(&mounted).map_err(|e| e.to_string())?;
-        command("mount", &["-o", "loop", text(&image), text(&mounted)])?;
+        command("mount", &["-o", "loop", path(&image), path(&mounted)])?;
         Ok(Self { image, mounted })
     }
 
@@ -137,7 +138,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = command("umount", &[text(&self.mounted)]);
+        let _ = command("umount", &[path(&self.mounted)]);
     }
 }
 
@@ -161,9 +162,10 @@ impl Run {
         Self { child, rows, told: 0 }
     }
 
-    /// Waits for some more rows, how many is chance's to say; false once the run is over.
-    fn wait_for_rows(&mut self) -> bool {
-        let wanted = self.told + fastrand::usize(1..60);
+    /// Waits for some more rows, how many is chance's to say, so that there are enough for all cuts; false once the run is
+    /// over.
+    fn wait_for_rows(&mut self, cuts: usize) -> bool {
+        let wanted = self.told + fastrand::usize(1..=(FILES / 2 / cuts).max(1));
         until("more rows", || self.rows().len() >= wanted || self.child.try_wait().unwrap().is_some());
         self.child.try_wait().unwrap().is_none()
     }
@@ -208,20 +210,8 @@ impl Drop for Run {
     }
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < LONGEST, "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
 fn command(program: &str, args: &[&str]) -> Result<(), String> {
     let ran = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
     let why = || format!("{program}: {}", String::from_utf8_lossy(&ran.stderr).trim_end());
     if ran.status.success() { Ok(()) } else { Err(why()) }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("temporary folders have plain names")
 }

@@ -26,7 +26,7 @@ pub enum Before {
 const FRESH: Shape = Shape { name: "fresh", options: &[], before: Before::Nothing, route: "body" };
 
 /// What has to outlive a power cut.
-pub const DURABLE: Shape = Shape { name: "durable", options: &["--durable"], ..FRESH };
+pub const DURABLE: Shape = Shape { name: "durable", options: &["--durable"], before: Before::Old, ..FRESH };
 
 /// What changes how a file comes about belongs here, a line each.
 pub const SHAPES: &[Shape] = &[
@@ -35,6 +35,7 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "resumed", options: &["--skip-existing"], before: Before::Half, ..FRESH },
     Shape { name: "redirected", route: "moved", ..FRESH },
     DURABLE,
+    Shape { name: "resumed, durable", options: &["--skip-existing", "--durable"], before: Before::Half, ..FRESH },
 ];
 
 /// A file of the list. Each lies in a folder of its own, so that a path tells which job a call is about.

@@ -13,7 +13,7 @@ use std::{env, fs, thread};
 
 use rustix::process::{PTracer, Pid, Signal, kill_process_group, set_ptracer};
 
-use crate::place::{End, LONGEST, Place, feed, wait};
+use crate::place::{End, LONGEST, Place, feed, until, wait};
 use crate::shape::{FILES, Shape, Site};
 use crate::survey::Point;
 
@@ -174,14 +174,6 @@ pub fn become_traced(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 fn threads(pid: u32, file: &str) -> impl Iterator<Item = String> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     tasks.filter_map(move |task| fs::read_to_string(task.path().join(file)).ok())
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < LONGEST, "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// strace ends with what it traces.

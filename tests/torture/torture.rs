@@ -37,7 +37,7 @@ use survey::survey;
 use tally::Tally;
 
 /// How long the short form makes each of: kills at a call, kills at random moments, failed calls.
-const SHORT: [Duration; 3] = [Duration::from_secs(9), Duration::from_secs(2), Duration::from_secs(9)];
+const SHORT: [Duration; 3] = [Duration::from_secs(6), Duration::from_secs(2), Duration::from_secs(6)];
 /// How many power cuts the short form has; the long form has one for each 25 points.
 const CUTS: usize = 4;
 
@@ -70,7 +70,7 @@ fn torture(strace: &Strace) -> ExitCode {
         None => SHORT.map(Enough::Time),
     };
 
-    let cuts = points.map_or(CUTS, |points| usize::try_from(points / 25).expect("points are few"));
+    let cuts = points.map_or(CUTS, |points| usize::try_from(points / 25).expect("points are few").max(1));
     let mut tally = Tally::new("torture");
     let site = Site::open();
     let known = survey(strace, &site);
