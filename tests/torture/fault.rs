@@ -118,15 +118,11 @@ impl Case<'_> {
     /// At most one job fails for each call, and it is the call's own; with kind `io` where that is about a file. All files of
     /// a batch lie in the output folder, and fail with its sync.
     fn judge_blame(&self, failed: &[Failed]) -> Result<(), String> {
-        let syncs_all = |call: &Call| match call.name.as_str() {
-            "fsync" => call.text.contains("/out>"),
-            // It is opened anew for that, by way of the folder of some file.
-            _ => [", \"../", "/out>, \".\""].iter().any(|way| call.text.contains(way)),
-        };
         if failed.len() > self.hits.len() && !self.hits.iter().any(syncs_all) {
             return Err(format!("{} jobs failed for {} calls", failed.len(), self.hits.len()));
         }
-        let owners: Option<Vec<usize>> = self.hits.iter().map(|call| self.owner(call)).collect();
+        let owner = |call: &Call| if syncs_all(call) { None } else { self.owner(call) };
+        let owners: Option<Vec<usize>> = self.hits.iter().map(owner).collect();
         let is_innocent = |failed: &&Failed| owners.as_ref().is_some_and(|owners| !owners.contains(&failed.index));
         if let Some(innocent) = failed.iter().find(is_innocent) {
             return Err(format!("{} failed, whose call it was not", innocent.name()));
@@ -151,5 +147,13 @@ impl Case<'_> {
     fn explain(&self, why: &str) -> String {
         let calls: Vec<&str> = self.hits.iter().map(|call| call.text.as_str()).take(3).collect();
         format!("{why}\n        calls: {}\n        messages: {}", calls.join(" | "), self.place.first_messages())
+    }
+}
+
+/// Whether a call is about the sync of the output folder, which is opened anew for that, by way of the folder of some file.
+fn syncs_all(call: &Call) -> bool {
+    match call.name.as_str() {
+        "fsync" => call.text.contains("/out>"),
+        _ => [", \"../", "/out>, \".\""].iter().any(|way| call.text.contains(way)),
     }
 }

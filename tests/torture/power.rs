@@ -20,7 +20,7 @@ use crate::server::{Request, Server};
 use crate::tally::Tally;
 
 /// How many files a run fetches: enough to be under way at every cut.
-const FILES: usize = 600;
+const FILES: usize = 1500;
 
 /// The size of the disk in bytes: small, since it is copied at every cut.
 const DISK: u64 = 16 << 20;

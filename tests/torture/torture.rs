@@ -37,7 +37,7 @@ use survey::survey;
 use tally::Tally;
 
 /// How long the short form makes each of: kills at a call, kills at random moments, failed calls.
-const SHORT: [Duration; 3] = [Duration::from_secs(6), Duration::from_secs(2), Duration::from_secs(6)];
+const SHORT: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(1), Duration::from_secs(5)];
 /// How many power cuts the short form has; the long form has one for each 25 points.
 const CUTS: usize = 4;
 
