@@ -99,8 +99,7 @@ pub(crate) fn conceal_header(text: &str) -> Option<String> {
     } else {
         Some(rest).filter(|rest| is_secret(first) && (rest.is_empty() || rest.starts_with(is_between)))
     }?;
-    let colon = if rest.starts_with(':') { ":" } else { "" };
-    Some(format!("{}{colon} {MASK}", text.strip_suffix(rest)?))
+    Some(without_value(text.strip_suffix(rest)?, rest))
 }
 
 /// What was given as a header and is none, up to its name if that sounds like a secret's.
@@ -111,8 +110,13 @@ pub fn conceal_value(text: &str) -> Cow<'_, str> {
     if !has_secret_part(name) {
         return Cow::Borrowed(text);
     }
+    Cow::Owned(without_value(name, rest))
+}
+
+/// A name and a mask, with a colon between where the `rest` that stood there has one.
+fn without_value(name: &str, rest: &str) -> String {
     let colon = if rest.starts_with(':') { ":" } else { "" };
-    Cow::Owned(format!("{name}{colon} {MASK}"))
+    format!("{name}{colon} {MASK}")
 }
 
 /// The word that a text begins with, and the rest.

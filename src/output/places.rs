@@ -63,9 +63,10 @@ impl Places {
             }
             _ => Error::io(format_args!("output directory {} can't be used", shown(dir)), e),
         };
-        let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
+        let is_synced = durability == Durability::Synced;
+        let missing: Vec<&Path> = dir.ancestors().take_while(|path| is_synced && !path.exists()).collect();
         create(dir).map_err(refused)?;
-        if durability == Durability::Synced {
+        if is_synced {
             let sync_beside = |path: &Path| match path.parent() {
                 Some(parent) if parent == Path::new("") => sync_folder(CWD, Path::new(".")),
                 Some(parent) => sync_folder(CWD, parent),

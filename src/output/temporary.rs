@@ -98,9 +98,19 @@ impl Temporary {
         self.file.write_all(bytes)
     }
 
-    /// Asks whether a write has failed since it returned.
+    /// Asks whether a write has failed since it returned: `close` is where NFS and FUSE tell.
+    ///
+    /// It is a copy of the descriptor that is closed. Every close tells, and the file itself has to stay open to keep its lock.
     pub(super) fn settle(&self) -> io::Result<()> {
-        ask(&self.file)
+        loop {
+            match self.file.try_clone().map(nix::unistd::close) {
+                // It was interrupted before it could tell; the descriptor is gone all the same.
+                Ok(Err(nix::errno::Errno::EINTR)) => {}
+                Ok(told) => return Ok(told?),
+                // No descriptor to spare. A sync tells too, and only takes longer.
+                Err(_) => return self.file.sync_data(),
+            }
+        }
     }
 
     /// Has the disk begin to take the file. What can't be begun is done by [`sync`](Self::sync).
@@ -171,21 +181,6 @@ pub(super) fn sync_folder(place: impl AsFd, path: &Path) -> io::Result<()> {
 /// Locks a file as long as it is open, without waiting.
 fn try_lock(file: &File) -> Result<(), Errno> {
     retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive))
-}
-
-/// Asks whether a write to the file has failed since it returned: `close` is where NFS and FUSE tell.
-///
-/// It is a copy of the descriptor that is closed. Every close tells, and the file itself has to stay open to keep its lock.
-fn ask(file: &File) -> io::Result<()> {
-    loop {
-        match file.try_clone().map(nix::unistd::close) {
-            // It was interrupted before it could tell; the descriptor is gone all the same.
-            Ok(Err(nix::errno::Errno::EINTR)) => {}
-            Ok(told) => return Ok(told?),
-            // No descriptor to spare. A sync tells too, and only takes longer.
-            Err(_) => return file.sync_data(),
-        }
-    }
 }
 
 /// Removes the temporaries of runs that are no more from a folder. What can't be removed is left: it harms nobody.
