@@ -37,6 +37,7 @@ mod job;
 mod offload;
 mod outcome;
 mod output;
+mod reactor;
 mod secret;
 mod spare;
 mod sync;
@@ -53,6 +54,7 @@ pub use error::{Error, ErrorKind, Phase};
 pub use header::Header;
 pub use job::{Checksum, Entry, Job, Rejected};
 pub use outcome::{Body, Kept, Outcome};
+pub use reactor::block_on;
 pub use url::parse_url;
 
 // The code in the README is compiled with the documentation's tests.

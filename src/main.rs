@@ -29,5 +29,5 @@ fn smolget(console: &Console) -> Result<u8, Failure> {
     };
     let options = Options::new(args, io::stdin().is_terminal())?;
     logging::start(options.verbosity, console.clone());
-    async_io::block_on(run::run(options, console))
+    smolget::block_on(run::run(options, console))
 }

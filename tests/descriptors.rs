@@ -9,9 +9,9 @@ use std::process::Command;
 
 use support::{Folder, Reply, Server};
 
-/// The least that a run gets by with: the standard streams, the list, the reactor, the signals, the directory, and two for
-/// the transfer.
-const FEW: u32 = 16;
+/// The least that a run gets by with: the standard streams, the list, async-io, the connections, the signals, the
+/// directory, and two for the transfer.
+const FEW: u32 = 18;
 
 /// Has thirty files fetched with many workers and few descriptors.
 #[track_caller]

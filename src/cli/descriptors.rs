@@ -16,11 +16,11 @@ pub struct Need {
 
 impl Need {
     /// Bodies are counted: a connection each. Kept ones make room when there are no more. The rest is the standard streams,
-    /// the reactor's three, the signals' two, the lists, and a few that come and go.
-    pub const COUNTING: Self = Self { worker: 1, rest: 20, waiting: 0 };
+    /// async-io's three, the connections' two, the signals' two, the lists, and a few that come and go.
+    pub const COUNTING: Self = Self { worker: 1, rest: 22, waiting: 0 };
     /// Bodies are kept: also the file that is being written, and a kept connection, which can't make room for a file. The rest
     /// also has the directory and up to 32 folders in it.
-    pub const KEEPING: Self = Self { worker: 3, rest: 53, waiting: 0 };
+    pub const KEEPING: Self = Self { worker: 3, rest: 55, waiting: 0 };
     /// Bodies are kept and synced: also an eighth of all descriptors, up to 128, for files that wait for the disk.
     pub const SYNCING: Self = Self { waiting: 128, ..Self::KEEPING };
 

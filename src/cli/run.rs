@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use async_signal::{Signal, Signals};
 use futures_lite::StreamExt as _;
-use futures_lite::future::or;
+use smol::LocalExecutor;
 use smolget::input::{List, Unfinished};
 use smolget::{Error, ErrorKind, Stopper, Traffic};
 
@@ -84,8 +84,10 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let unfinished: Vec<_> = lists.iter().map(List::unfinished).collect();
     let outcomes = fetcher.fetch(Jobs::new(options.urls, lists, unread.clone()));
     let board = Board::new(outcomes.stopper());
-    let watched = watch(signals, console, &board);
-    let drawn = draw(options.chatter, outcomes.traffic(), console, &board);
+    let (delivering, traffic) = (LocalExecutor::new(), outcomes.traffic());
+    // Tasks of their own: what delivers is polled with each response, and asking for signals is a system call.
+    let _watching = delivering.spawn(watch::<()>(signals, console, &board));
+    let _drawing = delivering.spawn(draw::<()>(options.chatter, traffic, console, &board));
     let mut delivery = Delivery::new(outcomes, options.output, report.taken(), &board);
     let delivered = async {
         // A run that is stopped leaves jobs half read: they have rows too.
@@ -98,7 +100,7 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
         delivery.wait_for(say_last(&fatal, summary, console)).await;
         status(board.caught.get(), !fatal.is_empty(), failed)
     };
-    Ok(or(or(watched, drawn), delivered).await)
+    Ok(delivering.run(delivered).await)
 }
 
 /// Why there is no fetcher: beside the roots, only headers that can't be sent together show no earlier.

@@ -51,6 +51,7 @@ use crate::job::Entry;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
 use crate::output::{Folder, Rules};
+use crate::reactor::Pulse;
 use crate::spare::Spare;
 use crate::sync::lock;
 use crate::transport::{Fields, Transport};
@@ -186,7 +187,7 @@ impl Fetcher {
             };
             executor.run(future::or(crew, deadline)).await
         });
-        Outcomes { engine, finished, stopper, traffic }
+        Outcomes { engine, pulse: Pulse::default(), finished, stopper, traffic }
     }
 }
 
@@ -202,6 +203,7 @@ async fn deadline(limit: Option<Duration>, stopper: Stopper) {
 /// The outcomes of a run, as a stream. The run goes on while it is polled; dropping it stops everything at once.
 pub struct Outcomes {
     engine: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pulse: Pulse,
     finished: Finished,
     stopper: Stopper,
     traffic: Traffic,
@@ -223,6 +225,7 @@ impl Outcomes {
     /// Lets the run go on without taking an outcome, for whoever has no room for one yet: transfers move, time limits are kept,
     /// and the workers stop only when outcomes have filled their channel.
     pub fn drive(&mut self, cx: &mut Context<'_>) {
+        self.pulse.poll(cx);
         // It never ends by itself: when the last worker has, the channel of outcomes closes.
         let _ = self.engine.as_mut().poll(cx);
     }

@@ -20,6 +20,7 @@ use super::connection::{Connection, Trouble};
 use super::exchange::{is_unannounced_end, trouble_with};
 use super::h1::{Decoder, Span};
 use super::pool::Pool;
+use super::shelf::Expected;
 use crate::error::{Error, ErrorKind, Phase};
 
 /// How many times in a row framing alone may be received before others get their turn, and time limits are looked at.
@@ -32,6 +33,8 @@ pub(super) struct BodyReader {
     source: Option<Source>,
     /// How many bytes at the front of the buffer are body and not yet used.
     ready: usize,
+    /// How much was received, after the head.
+    received: u64,
     failed: Option<Error>,
     pool: Arc<Pool>,
 }
@@ -46,7 +49,7 @@ struct Source {
 impl BodyReader {
     pub fn new(connection: Connection, buffer: Buffer, decoder: Decoder, pool: Arc<Pool>) -> Self {
         let source = Some(Source { connection, buffer, decoder });
-        let mut body = Self { source, ready: 0, failed: None, pool };
+        let mut body = Self { source, ready: 0, received: 0, failed: None, pool };
         body.decode();
         body
     }
@@ -78,11 +81,11 @@ impl BodyReader {
 
     /// The body was read to its exact end: if nothing is left over, the connection may serve again.
     fn release(&mut self) {
-        if let Some(Source { connection, buffer, decoder }) = self.source.take() {
+        if let Some(Source { connection, mut buffer, decoder }) = self.source.take() {
             if decoder.may_reuse() && buffer.is_empty() {
                 self.pool.put(connection);
             }
-            self.pool.recycle(buffer);
+            self.pool.shelf().take_back(&mut buffer);
         }
     }
 
@@ -95,10 +98,14 @@ impl BodyReader {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match source.connection.poll_receive(cx, &mut source.buffer) {
+            let expected = Expected::after(self.received);
+            match source.connection.poll_receive(cx, &mut source.buffer, self.pool.shelf(), expected) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => self.end(),
-                Poll::Ready(Ok(_)) => self.decode(),
+                Poll::Ready(Ok(n)) => {
+                    self.received += n as u64;
+                    self.decode();
+                }
                 Poll::Ready(Err(Trouble::Io(error))) if is_unannounced_end(&error) => self.cut(),
                 Poll::Ready(Err(trouble)) => self.fail(trouble_with(trouble, Phase::Body)),
             }

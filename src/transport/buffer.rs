@@ -1,16 +1,36 @@
 //! Bytes received and not yet used.
 
 use std::fmt;
+use std::mem;
+use std::sync::Arc;
 
-/// What a buffer holds at first: a full TLS record, and a few responses' heads.
-const SIZE: usize = 16 * 1024;
+use super::shelf::USUAL;
+
 /// What it may grow to, for a head of the largest size that is taken.
 const MAX_SIZE: usize = 2 * super::h1::MAX_HEAD;
 
-/// A queue of bytes in one piece of memory.
+/// A piece of memory.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    bytes: Vec<u8>,
+    /// Its share of what there may be at most, as long as it lives.
+    _share: Option<Arc<()>>,
+}
+
+impl Memory {
+    pub fn new(size: usize, share: Option<Arc<()>>) -> Self {
+        Self { bytes: vec![0; size], _share: share }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// A queue of bytes in one piece of memory, which it has only while it needs it.
 #[derive(Default)]
 pub(super) struct Buffer {
-    bytes: Vec<u8>,
+    memory: Memory,
     start: usize,
     end: usize,
 }
@@ -18,7 +38,7 @@ pub(super) struct Buffer {
 impl Buffer {
     /// The bytes that wait to be used.
     pub fn unread(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
+        self.memory.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -29,51 +49,58 @@ impl Buffer {
     pub fn consume(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.end);
         if self.is_empty() {
-            self.clear();
+            (self.start, self.end) = (0, 0);
         }
     }
 
     /// Room for at least one byte more; empty once the largest size is reached.
     pub fn room(&mut self) -> &mut [u8] {
-        if self.end == self.bytes.len() {
+        if self.end == self.memory.bytes.len() {
             self.make_room();
         }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
+        self.memory.bytes.get_mut(self.end..).unwrap_or_default()
     }
 
     /// Counts `n` bytes that were written to [`room`](Self::room).
     pub fn filled(&mut self, n: usize) {
-        self.end = self.end.saturating_add(n).min(self.bytes.len());
+        self.end = self.end.saturating_add(n).min(self.memory.bytes.len());
     }
 
-    /// Forgets all bytes.
-    pub fn clear(&mut self) {
-        self.start = 0;
-        self.end = 0;
+    pub fn has_memory(&self) -> bool {
+        self.memory.len() > 0
     }
 
-    /// Whether it is of the usual size, so worth keeping for another response.
-    pub fn is_reusable(&self) -> bool {
-        self.bytes.len() == SIZE
+    pub fn is_usual_and_empty(&self) -> bool {
+        self.memory.len() == USUAL && self.is_empty()
+    }
+
+    /// Takes memory to use; it has none.
+    pub fn take(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
+    /// Gives its memory back, if it has any and nothing is in it.
+    pub fn give_back(&mut self) -> Option<Memory> {
+        (self.has_memory() && self.is_empty()).then(|| mem::take(&mut self.memory))
     }
 
     /// Moves what waits to the front; if that gains nothing, grows.
     fn make_room(&mut self) {
         if self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
+            self.memory.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
-        } else if self.bytes.len() < MAX_SIZE {
-            let size = (self.bytes.len() * 2).clamp(SIZE, MAX_SIZE);
-            self.bytes.reserve_exact(size - self.bytes.len());
-            self.bytes.resize(size, 0);
+        } else if self.memory.bytes.len() < MAX_SIZE {
+            let size = (self.memory.bytes.len() * 2).clamp(USUAL, MAX_SIZE);
+            self.memory.bytes.reserve_exact(size - self.memory.bytes.len());
+            self.memory.bytes.resize(size, 0);
         }
     }
 }
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({} of {})", self.end - self.start, self.bytes.len())
+        write!(f, "Buffer({} of {})", self.end - self.start, self.memory.bytes.len())
     }
 }
 
@@ -101,17 +128,16 @@ mod tests {
         }
         assert_eq!(total, MAX_SIZE);
         assert_eq!(buffer.unread().len(), MAX_SIZE);
-        assert!(!buffer.is_reusable());
     }
 
     #[test]
     fn what_is_consumed_makes_room_without_growing() {
         let mut buffer = Buffer::default();
         fill(&mut buffer, b'a');
-        buffer.consume(SIZE - 2);
+        buffer.consume(USUAL - 2);
         assert_eq!(buffer.unread(), b"aa");
-        assert_eq!(fill(&mut buffer, b'b'), SIZE - 2);
-        assert!(buffer.is_reusable());
+        assert_eq!(fill(&mut buffer, b'b'), USUAL - 2);
+        assert_eq!(buffer.memory.len(), USUAL);
         assert!(buffer.unread().starts_with(b"aab"));
         buffer.consume(usize::MAX);
         assert!(buffer.is_empty());

@@ -1,15 +1,16 @@
 //! One connection: a stream, where it leads to, and the watch over its silence.
 
 use std::io;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_lite::future::poll_fn;
 use futures_lite::{AsyncRead, AsyncWriteExt};
 
 use super::buffer::Buffer;
 use super::pool::Origin;
+use super::shelf::{Expected, Shelf};
 use super::stream::Stream;
 use super::watchdog::{Silence, Watchdog};
 use crate::text;
@@ -21,8 +22,6 @@ pub(super) struct Connection {
     origin: Origin,
     watchdog: Watchdog,
     is_reused: bool,
-    /// A request was sent and nothing asked for since: there is nothing to read yet.
-    awaits_response: bool,
 }
 
 /// Why nothing more comes from a connection.
@@ -38,7 +37,7 @@ pub(super) enum Trouble {
 
 impl Connection {
     pub fn new(stream: Stream, origin: Origin, silence: Duration) -> Self {
-        Self { stream, origin, watchdog: Watchdog::new(silence), is_reused: false, awaits_response: false }
+        Self { stream, origin, watchdog: Watchdog::new(silence), is_reused: false }
     }
 
     pub fn origin(&self) -> &Origin {
@@ -59,7 +58,6 @@ impl Connection {
     /// Sends all of `bytes`.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
         log::trace!("{} bytes to {}", bytes.len(), text::escape(&self.origin.host));
-        self.awaits_response = true;
         let mut rest = bytes;
         while !rest.is_empty() {
             match self.watchdog.watch(self.stream.write(rest)).await {
@@ -75,21 +73,20 @@ impl Connection {
         }
     }
 
-    /// Receives what comes next into `buffer`: how many bytes, 0 at the stream's end.
-    pub fn poll_receive(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<Result<usize, Trouble>> {
+    /// Receives what comes next into `buffer`, in memory of the shelf: how many bytes, 0 at the stream's end.
+    pub fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        shelf: &Shelf,
+        expected: Expected,
+    ) -> Poll<Result<usize, Trouble>> {
+        shelf.lend(buffer, expected);
         let room = buffer.room();
         if room.is_empty() {
             return Poll::Ready(Err(Trouble::Full));
         }
-        // A read right after the request would only say that it has to wait. But once: whether there is something then, only a
-        // read can tell, since events that another thread delivers are taken for old ones for as long as it goes on so.
-        let is_early = mem::take(&mut self.awaits_response);
-        let received = if is_early && self.stream.poll_readable(cx).is_pending() {
-            Poll::Pending
-        } else {
-            Pin::new(&mut self.stream).poll_read(cx, room)
-        };
-        match received {
+        match Pin::new(&mut self.stream).poll_read(cx, room) {
             Poll::Ready(Ok(n)) => {
                 log::trace!("{n} bytes from {}", text::escape(&self.origin.host));
                 buffer.filled(n);
@@ -98,15 +95,16 @@ impl Connection {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Io(error))),
             Poll::Pending => {
+                shelf.take_back(buffer);
                 let limit = self.watchdog.limit();
                 self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
             }
         }
     }
 
-    /// As [`poll_receive`](Self::poll_receive).
-    pub async fn receive(&mut self, buffer: &mut Buffer) -> Result<usize, Trouble> {
-        futures_lite::future::poll_fn(|cx| self.poll_receive(cx, buffer)).await
+    /// As [`poll_receive`](Self::poll_receive), for a head.
+    pub async fn receive(&mut self, buffer: &mut Buffer, shelf: &Shelf) -> Result<usize, Trouble> {
+        poll_fn(|cx| self.poll_receive(cx, buffer, shelf, Expected::Little)).await
     }
 }
 
@@ -116,26 +114,28 @@ mod tests {
     use std::net::TcpListener;
     use std::task::Waker;
 
-    use futures_lite::future::block_on;
+    use crate::reactor::{Tcp, block_on};
 
-    use super::super::socket::Socket;
     use super::*;
 
     #[test]
-    fn a_response_is_read_whether_or_not_its_arrival_was_told() {
+    fn a_response_is_read_whether_it_came_before_it_was_asked_for_or_after() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = async_io::block_on(Socket::connect(listener.local_addr().unwrap())).unwrap();
+        let socket = block_on(Tcp::connect(listener.local_addr().unwrap())).unwrap();
         let arrival = socket.get_ref().try_clone().unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         let origin = Origin { secure: false, host: "h".to_owned(), port: 80 };
-        let stream = Stream::Plain(socket);
-        let mut connection = Connection::new(stream, origin, Duration::from_secs(30));
+        let mut connection = Connection::new(Stream::Plain(socket), origin, Duration::from_secs(30));
 
-        block_on(connection.send(b"request")).unwrap();
-        let (mut buffer, mut cx) = (Buffer::default(), Context::from_waker(Waker::noop()));
-        assert!(connection.poll_receive(&mut cx, &mut buffer).is_pending());
-        peer.write_all(b"response").unwrap();
-        while arrival.peek(&mut [0]).is_err() {}
-        assert!(matches!(connection.poll_receive(&mut cx, &mut buffer), Poll::Ready(Ok(8))));
+        for is_asked_first in [true, false] {
+            block_on(connection.send(b"request")).unwrap();
+            let (mut buffer, shelf, mut cx) = (Buffer::default(), Shelf::default(), Context::from_waker(Waker::noop()));
+            let mut ask = |buffer: &mut Buffer| connection.poll_receive(&mut cx, buffer, &shelf, Expected::Little);
+            assert!(!is_asked_first || ask(&mut buffer).is_pending());
+            assert!(!buffer.has_memory());
+            peer.write_all(b"response").unwrap();
+            while arrival.peek(&mut [0]).is_err() {}
+            assert!(matches!(block_on(connection.receive(&mut buffer, &shelf)), Ok(8)));
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::future::poll_fn;
 
-use super::socket::Socket;
+use crate::reactor::Tcp;
 
 /// How long an attempt is alone before the next address is tried beside it (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -23,9 +23,9 @@ const MAX_ADDRESSES: usize = 16;
 /// # Errors
 ///
 /// The error of the last attempt that failed, when all have.
-pub(super) async fn dial(addresses: &[IpAddr], port: u16) -> io::Result<Socket> {
+pub(super) async fn dial(addresses: &[IpAddr], port: u16) -> io::Result<Tcp> {
     match addresses {
-        [address] => Socket::connect(SocketAddr::new(*address, port)).await,
+        [address] => Tcp::connect(SocketAddr::new(*address, port)).await,
         _ => Race::new(interleave(addresses), port).winner().await,
     }
 }
@@ -46,7 +46,7 @@ fn interleave(addresses: &[IpAddr]) -> VecDeque<IpAddr> {
 }
 
 /// A connection that is being made.
-type Attempt = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = io::Result<Tcp>> + Send>>;
 
 /// The attempts at the addresses of one host.
 struct Race {
@@ -66,7 +66,7 @@ impl Race {
         Self { waiting, running: Vec::new(), port, next_start: Timer::never(), failure }
     }
 
-    async fn winner(mut self) -> io::Result<Socket> {
+    async fn winner(mut self) -> io::Result<Tcp> {
         self.start();
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -74,12 +74,12 @@ impl Race {
     /// Starts the next address, and sets when the one after it may start.
     fn start(&mut self) {
         if let Some(address) = self.waiting.pop_front() {
-            self.running.push(Box::pin(Socket::connect(SocketAddr::new(address, self.port))));
+            self.running.push(Box::pin(Tcp::connect(SocketAddr::new(address, self.port))));
             self.next_start.set_after(STAGGER);
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Tcp>> {
         loop {
             let running = self.running.len();
             if let Some(stream) = self.poll_running(cx) {
@@ -100,7 +100,7 @@ impl Race {
     }
 
     /// The attempt that has connected, if one has; those that failed are taken out.
-    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<Socket> {
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<Tcp> {
         let mut winner = None;
         let failure = &mut self.failure;
         self.running.retain_mut(|attempt| match attempt.as_mut().poll(cx) {
@@ -145,7 +145,7 @@ mod tests {
         let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         // Only 127.0.0.1 is bound, so the first two refuse.
-        let stream = async_io::block_on(dial(&V4, port)).unwrap();
+        let stream = crate::reactor::block_on(dial(&V4, port)).unwrap();
         assert_eq!(stream.get_ref().peer_addr().unwrap().ip(), LOOPBACK);
         assert!(stream.get_ref().nodelay().unwrap());
     }
@@ -155,7 +155,7 @@ mod tests {
         let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let error = async_io::block_on(dial(&V4, port)).unwrap_err();
+        let error = crate::reactor::block_on(dial(&V4, port)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

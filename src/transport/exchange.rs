@@ -13,6 +13,7 @@ use std::sync::Arc;
 use surf::Url;
 
 use super::body::BodyReader;
+use super::buffer::Buffer;
 use super::connection::{Connection, Trouble};
 use super::h1::{self, Decoder, Fields, Head, HeadStep};
 use super::pool::Pool;
@@ -52,11 +53,11 @@ pub(super) async fn exchange(
     }
     drop(request);
 
-    let mut buffer = pool.buffer();
+    let mut buffer = Buffer::default();
     let mut decoder = Decoder::new(method);
     let mut is_answered = false;
     loop {
-        match connection.receive(&mut buffer).await {
+        match connection.receive(&mut buffer, pool.shelf()).await {
             Ok(0) if connection.is_reused() && !is_answered => return Err(NoResponse::Stale),
             Ok(0) => return Err(ended(decoder.end_of_input())),
             Ok(_) => is_answered = true,

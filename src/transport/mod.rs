@@ -23,7 +23,7 @@ mod pinned;
 mod pool;
 mod reach;
 mod resolver;
-mod socket;
+mod shelf;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -54,10 +54,11 @@ pub(crate) use self::h1::fuzz;
 pub(crate) use self::h1::{Fields, Head};
 use self::pool::{Origin, Pool};
 use self::resolver::Resolver;
-use self::socket::Socket;
+
 use self::stream::Stream;
 use crate::config::{Limits, Method, Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::reactor::Tcp;
 use crate::spare::{self, Spare, is_out_of_descriptors};
 use crate::text::Shown;
 
@@ -134,7 +135,7 @@ impl Transport {
     }
 
     /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.
-    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Socket> {
+    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Tcp> {
         loop {
             match dial::dial(addresses, port).await {
                 Err(error) if is_out_of_descriptors(&error) => {
@@ -148,17 +149,12 @@ impl Transport {
     }
 
     #[cfg(feature = "tls")]
-    async fn secure(&self, budget: &mut Budget, host: http::url::Host<&str>, socket: Socket) -> Result<Stream, Error> {
+    async fn secure(&self, budget: &mut Budget, host: http::url::Host<&str>, socket: Tcp) -> Result<Stream, Error> {
         budget.spend(Phase::Tls, self.tls.handshake(host, socket)).await?
     }
 
     #[cfg(not(feature = "tls"))]
-    async fn secure(
-        &self,
-        _budget: &mut Budget,
-        _host: http::url::Host<&str>,
-        _socket: Socket,
-    ) -> Result<Stream, Error> {
+    async fn secure(&self, _budget: &mut Budget, _host: http::url::Host<&str>, _socket: Tcp) -> Result<Stream, Error> {
         Err(Error::new(ErrorKind::Tls, "this smolget was built without TLS; build it with the feature `tls`"))
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that wait for another request, and the buffers that they do without meanwhile.
+//! Connections that wait for another request, and the memory that those in use share.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use surf::Url;
 
-use super::buffer::Buffer;
 use super::connection::Connection;
+use super::shelf::Shelf;
 use crate::sync::lock;
 
 /// How long a connection may wait. Most servers close one after 5 to 75 s; past a minute it only costs memory.
@@ -35,12 +35,12 @@ impl Origin {
 pub(super) struct Pool {
     most: usize,
     state: Mutex<State>,
+    shelf: Shelf,
 }
 
 #[derive(Debug, Default)]
 struct State {
     idle: VecDeque<Idle>,
-    buffers: Vec<Buffer>,
 }
 
 impl State {
@@ -61,7 +61,7 @@ struct Idle {
 impl Pool {
     /// A pool of at most `most` idle connections.
     pub fn new(most: usize) -> Self {
-        Self { most, state: Mutex::default() }
+        Self { most, state: Mutex::default(), shelf: Shelf::default() }
     }
 
     /// A connection to `origin` that is open and quiet. Those found to be neither are closed.
@@ -93,18 +93,9 @@ impl Pool {
         self.state().idle.pop_front().is_some()
     }
 
-    /// A buffer for a response that begins.
-    pub fn buffer(&self) -> Buffer {
-        self.state().buffers.pop().unwrap_or_default()
-    }
-
-    /// Takes a buffer back, for the next response.
-    pub fn recycle(&self, mut buffer: Buffer) {
-        let mut state = self.state();
-        if buffer.is_reusable() && state.buffers.len() < self.most {
-            buffer.clear();
-            state.buffers.push(buffer);
-        }
+    /// The memory that connections receive into.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,9 +110,9 @@ mod tests {
 
     use futures_lite::future::poll_fn;
 
-    use super::super::socket::Socket;
     use super::super::stream::Stream;
     use super::*;
+    use crate::reactor::Tcp;
 
     fn origin(host: &str) -> Origin {
         Origin { secure: false, host: host.to_owned(), port: 80 }
@@ -130,11 +121,11 @@ mod tests {
     /// A connection said to lead to `host`, and its other end. If `meddle` does something with that, it has arrived here.
     fn connection(host: &str, meddle: Option<fn(&mut TcpStream)>) -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = async_io::block_on(Socket::connect(listener.local_addr().unwrap())).unwrap();
+        let socket = crate::reactor::block_on(Tcp::connect(listener.local_addr().unwrap())).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         if let Some(meddle) = meddle {
             meddle(&mut peer);
-            async_io::block_on(poll_fn(|cx| socket.poll_readable(cx)));
+            crate::reactor::block_on(poll_fn(|cx| socket.poll_readable(cx)));
         }
         let stream = Stream::Plain(socket);
         (Connection::new(stream, origin(host), Duration::from_secs(30)), peer)

@@ -222,7 +222,7 @@ mod tests {
             Host::Ipv4(address) => Host::Ipv4(*address),
             Host::Ipv6(address) => Host::Ipv6(*address),
         };
-        async_io::block_on(Resolver::new(network).addresses(host, 80))
+        crate::reactor::block_on(Resolver::new(network).addresses(host, 80))
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn localhost_is_looked_up_once_and_remembered() {
         let resolver = Resolver::new(&Network { family: Family::V4, ..Network::default() });
-        let ask = || async_io::block_on(resolver.addresses(Host::Domain("localhost"), 80)).unwrap();
+        let ask = || crate::reactor::block_on(resolver.addresses(Host::Domain("localhost"), 80)).unwrap();
         assert_eq!(*ask(), [IpAddr::from([127, 0, 0, 1])]);
         assert!(matches!(resolver.known_or_ask("localhost"), Known::Answered { .. }));
         assert_eq!(*ask(), [IpAddr::from([127, 0, 0, 1])]);
@@ -256,7 +256,7 @@ mod tests {
         let (begun, done) = async_channel::bounded(1);
         lock(&resolver.hosts).insert("localhost".to_owned(), Known::Asked(done));
         drop(begun);
-        let found = async_io::block_on(resolver.addresses(Host::Domain("localhost"), 80)).unwrap();
+        let found = crate::reactor::block_on(resolver.addresses(Host::Domain("localhost"), 80)).unwrap();
         assert_eq!(*found, [IpAddr::from([127, 0, 0, 1])]);
     }
 

@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::socket::Socket;
+use crate::reactor::Tcp;
 
 /// What bytes go over.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(Socket),
+    Plain(Tcp),
     #[cfg(feature = "tls")]
     Tls(Box<super::tls::TlsStream>),
 }
@@ -22,25 +22,13 @@ impl Stream {
     /// It asks without waiting. A TLS server may have sent session tickets; reading them is part of the asking.
     pub fn is_quiet(&mut self) -> bool {
         match self {
-            Self::Plain(socket) => {
-                let nothing = socket.get_ref().peek(&mut [0]).err();
-                nothing.is_some_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            }
+            Self::Plain(socket) => socket.is_quiet(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => {
                 stream.get_mut().0.begin_turn();
                 let mut cx = Context::from_waker(std::task::Waker::noop());
                 Pin::new(stream).poll_read(&mut cx, &mut [0]).is_pending()
             }
-        }
-    }
-
-    /// Pending until a read may have something to give. A TLS stream has to be read to tell.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::Plain(socket) => socket.poll_readable(cx),
-            #[cfg(feature = "tls")]
-            Self::Tls(_) => Poll::Ready(()),
         }
     }
 }

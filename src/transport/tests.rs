@@ -58,7 +58,7 @@ async fn get(transport: &Transport, url: &Url) -> Result<Vec<u8>, Error> {
 fn two(talks: Vec<Talk>) -> (Result<Vec<u8>, ErrorKind>, Result<Vec<u8>, ErrorKind>) {
     let (url, server) = serve(talks);
     let transport = transport();
-    let results = async_io::block_on(async {
+    let results = crate::reactor::block_on(async {
         let get = async || get(&transport, &url).await.map_err(|error| error.kind());
         (get().await, get().await)
     });
@@ -95,7 +95,7 @@ fn a_connection_that_the_server_will_close_or_that_has_bytes_left_over_is_not_ke
 fn a_body_that_is_dropped_half_way_closes_its_connection() {
     let (url, server) = serve(vec![(&[OK], Then::Wait), (&[OK], Then::Wait)]);
     let transport = transport();
-    async_io::block_on(async {
+    crate::reactor::block_on(async {
         let (_, mut body) = transport.request(Method::Get, &url, &Fields::default()).await.unwrap();
         assert_eq!(body.read(&mut [0]).await.unwrap(), 1);
         drop(body);
@@ -110,7 +110,7 @@ fn a_connection_goes_back_at_the_last_byte_of_its_body() {
     let (url, server) = serve(vec![(&[OK], Then::Wait)]);
     let transport = transport();
     let origin = Origin::of(&url).unwrap();
-    async_io::block_on(async {
+    crate::reactor::block_on(async {
         let (_, mut body) = transport.request(Method::Get, &url, &Fields::default()).await.unwrap();
         body.read_exact(&mut [0]).await.unwrap();
         assert!(transport.pool.take(&origin).is_none());

@@ -21,15 +21,15 @@ use surf::http::url::Host;
 use super::clock::Clock;
 use super::distrust::explain;
 use super::pinned::Pinned;
-use super::socket::Socket;
 use super::stream::Stream;
 use super::turns::Turns;
 use crate::config::Trust;
 use crate::error::{Error, ErrorKind};
+use crate::reactor::Tcp;
 use crate::text;
 
 /// TLS over a buffered socket: rustls reads at most 4 KiB a call, the buffer below makes that one system call in four.
-pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<BufReader<Socket>>>;
+pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<BufReader<Tcp>>>;
 
 /// The buffer between the socket and rustls: a TLS record of full size, 16 KiB and its header.
 const SOCKET_BUFFER: usize = 17 * 1024;
@@ -66,7 +66,7 @@ impl Tls {
     /// # Errors
     ///
     /// Kind [`Tls`](ErrorKind::Tls), [`Clock`](ErrorKind::Clock), or [`Connect`](ErrorKind::Connect) if the connection was reset.
-    pub async fn handshake(&self, host: Host<&str>, socket: Socket) -> Result<Stream, Error> {
+    pub async fn handshake(&self, host: Host<&str>, socket: Tcp) -> Result<Stream, Error> {
         let name = match host {
             Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|e| {
                 Error::new(ErrorKind::Tls, "the host is no name that a certificate can have").with_source(e)
@@ -241,8 +241,8 @@ mod tests {
             let _ = ServerConnection::new(config).unwrap().complete_io(&mut peer);
         });
         let tls = Tls::with_clock(&Trust::Pem(roots.path().into()), clock).unwrap();
-        let socket = async_io::block_on(Socket::connect(address)).unwrap();
-        let stream = async_io::block_on(tls.handshake(Host::Domain("h.test"), socket));
+        let socket = crate::reactor::block_on(Tcp::connect(address)).unwrap();
+        let stream = crate::reactor::block_on(tls.handshake(Host::Domain("h.test"), socket));
         server.join().unwrap();
         stream
     }

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn silence_is_noticed_and_movement_postpones_it() {
-        async_io::block_on(async {
+        crate::reactor::block_on(async {
             let limit = Duration::from_millis(30);
             let mut dog = Watchdog::new(limit);
             assert_eq!(dog.watch(future::pending::<()>()).await, Err(Silence));

@@ -1,6 +1,4 @@
-//! A TCP connection: one call is as good as another, so what a signal interrupts is called once more.
-//!
-//! Layers above can't do that for themselves: TLS may have taken the bytes of a write that it says has failed.
+//! Where there is no epoll: async-io has the sockets, too.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -10,11 +8,11 @@ use std::task::{Context, Poll};
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 
-/// A connection.
+/// A TCP connection.
 #[derive(Debug)]
-pub(super) struct Socket(Async<TcpStream>);
+pub(crate) struct Tcp(Async<TcpStream>);
 
-impl Socket {
+impl Tcp {
     /// Connects to one address.
     ///
     /// # Errors
@@ -22,30 +20,36 @@ impl Socket {
     /// What the system says, but for an interruption.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
         loop {
-            match attempt(address).await {
+            match Async::<TcpStream>::connect(address).await {
                 Err(error) if is_interruption(&error) => {}
-                connected => return connected.map(Self),
+                Err(error) => return Err(error),
+                Ok(stream) => {
+                    stream.get_ref().set_nodelay(true)?;
+                    return Ok(Self(stream));
+                }
             }
         }
     }
 
-    pub fn get_ref(&self) -> &TcpStream {
-        self.0.get_ref()
+    /// Whether nothing has come, and the connection is open.
+    pub fn is_quiet(&self) -> bool {
+        self.0.get_ref().peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Pending until a read may have something to give.
+    #[cfg(test)]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.poll_readable(cx).map(drop)
     }
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for Tcp {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         persist(|| Pin::new(&mut self.0).poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         persist(|| Pin::new(&mut self.0).poll_write(cx, buf))
     }
@@ -59,12 +63,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-async fn attempt(address: SocketAddr) -> io::Result<Async<TcpStream>> {
-    let socket = Async::<TcpStream>::connect(address).await?;
-    socket.get_ref().set_nodelay(true)?;
-    Ok(socket)
-}
-
+/// Calls once more what a signal has interrupted.
 fn persist<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     loop {
         match call() {
@@ -78,9 +77,46 @@ fn is_interruption(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted
 }
 
+/// Nothing to do: async-io wakes whoever waits.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse;
+
+impl Pulse {
+    pub fn poll(&mut self, _cx: &mut Context<'_>) {}
+}
+
+/// Runs a future to its end on this thread, as [`async_io::block_on`] does.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    async_io::block_on(future)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    #[test]
+    fn a_connection_carries_bytes_both_ways_and_tells_when_it_is_quiet() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        block_on(async {
+            let mut tcp = Tcp::connect(address).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            assert!(tcp.is_quiet());
+            tcp.write_all(b"ask").await.unwrap();
+            peer.read_exact(&mut [0; 3]).unwrap();
+            peer.write_all(b"tell").unwrap();
+            futures_lite::future::poll_fn(|cx| tcp.poll_readable(cx)).await;
+            assert!(!tcp.is_quiet());
+            tcp.read_exact(&mut [0; 4]).await.unwrap();
+            assert!(tcp.is_quiet());
+            Pulse.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        });
+    }
 
     #[test]
     fn what_is_interrupted_is_called_again_and_what_fails_is_not() {
