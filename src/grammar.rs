@@ -21,3 +21,33 @@ pub(crate) fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
+
+/// Whether a text holds a control character: C0, DEL or C1.
+pub(crate) fn has_control(text: &str) -> bool {
+    may_have_control(text) && text.chars().any(char::is_control)
+}
+
+/// As [`has_control`], where TAB is none.
+pub(crate) fn has_control_but_tab(text: &str) -> bool {
+    may_have_control(text) && text.chars().any(|c| c.is_control() && c != '\t')
+}
+
+/// Whether a look at the characters is worth it: every byte of a list comes by here, and this look costs a fraction.
+fn may_have_control(text: &str) -> bool {
+    // C1 begins with 0xC2 in UTF-8.
+    text.bytes().fold(false, |may, byte| may | (byte < b' ') | (byte == 0x7f) | (byte == 0xc2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_character_is_found_and_no_other() {
+        for c in '\0'..='\u{1ff}' {
+            let text = format!("a{c}z");
+            assert_eq!(has_control(&text), c.is_control(), "{c:?}");
+            assert_eq!(has_control_but_tab(&text), c.is_control() && c != '\t', "{c:?}");
+        }
+    }
+}

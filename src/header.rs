@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::grammar::is_token;
+use crate::grammar::{has_control_but_tab, is_token};
 
 /// Fields that frame the message or belong to one connection: what they say is decided here, by nobody else.
 const OWN_FIELDS: [&str; 7] =
@@ -36,7 +36,7 @@ impl Header {
             // Not shown: where the colon was forgotten, this is a part of the value, which may be a secret.
             return Err("what stands before the colon is not a header name".to_owned());
         }
-        if value.chars().any(|c| c.is_control() && c != '\t') {
+        if has_control_but_tab(value) {
             return Err(format!("the value of `{name}` holds a control character"));
         }
         if OWN_FIELDS.iter().any(|own| name.eq_ignore_ascii_case(own)) {

@@ -37,6 +37,10 @@ const HEADER_OPTIONS: [&str; 2] = ["header", "headers"];
 /// to the last `@` before the path, blanks in it and all. For text that may be no URL there is [`conceal`].
 #[must_use]
 pub fn mask(url: &str) -> Cow<'_, str> {
+    // Most have no user information, and every URL comes by here.
+    if !url.contains('@') {
+        return Cow::Borrowed(url);
+    }
     let mut masked = String::new();
     let mut done = 0;
     for secret in authorities(url).filter_map(|start| password(url, start)) {

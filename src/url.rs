@@ -6,7 +6,7 @@
 use surf::Url;
 
 use crate::error::{Error, ErrorKind};
-use crate::grammar::is_scheme;
+use crate::grammar::{has_control, is_scheme};
 
 /// Reads an absolute `http` or `https` URL.
 ///
@@ -15,7 +15,7 @@ use crate::grammar::is_scheme;
 /// Kind [`Url`](ErrorKind::Url), with a message that says what is wrong; it does not repeat the text.
 pub fn parse_url(text: &str) -> Result<Url, Error> {
     let refuse = |message: &str| Err(Error::new(ErrorKind::Url, message));
-    if text.chars().any(char::is_control) {
+    if has_control(text) {
         return refuse("a URL can't hold a control character; write it percent-encoded");
     }
     // What else stands before the slashes is not repeated: it may be `user:password@http`.

@@ -44,7 +44,8 @@ impl From<&Outcome> for Row {
 }
 
 impl End {
-    fn of(outcome: &Outcome) -> Self {
+    /// How a job ended.
+    pub fn of(outcome: &Outcome) -> Self {
         let file = outcome.file().map(|file| file.to_string_lossy().into_owned());
         match outcome.result() {
             Ok(Kept::Skipped { .. }) => Self::Skipped { file: file.unwrap_or_default() },

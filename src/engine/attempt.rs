@@ -7,10 +7,11 @@
 //!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed, or written and left to `settle`
 //! ```
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_io::Timer;
-use futures_lite::{AsyncBufRead, AsyncBufReadExt, future};
+use futures_lite::{AsyncBufReadExt, future};
 use sha2::{Digest, Sha256};
 use surf::Url;
 
@@ -26,7 +27,7 @@ use crate::job::Job;
 use crate::outcome::Kept;
 use crate::output::{Complete, Name, Sink};
 use crate::text::{self, Shown};
-use crate::transport::{self, Head, Received};
+use crate::transport::{self, BodyReader, Head, Received};
 
 /// How much of a body that nobody wants is read, so that its connection can be used again.
 const MAX_DRAIN: u64 = 64 * 1024;
@@ -45,7 +46,7 @@ pub(super) struct Record {
     pub redirects: u32,
     /// Of the last final response.
     pub status: Option<u16>,
-    /// The last that was asked.
+    /// The last that was asked, where that is not the job's own.
     pub last_url: Option<Url>,
 }
 
@@ -63,8 +64,6 @@ impl From<Error> for Setback {
     }
 }
 
-type Reader = Box<dyn AsyncBufRead + Unpin + Send + Sync>;
-
 /// Makes one attempt to fetch `job` from `url`.
 pub(super) async fn attempt(
     run: &Run,
@@ -78,18 +77,17 @@ pub(super) async fn attempt(
     record.redirects = 0;
     let mut route = Route::start(&run.config, &run.common, job, url)?;
     record.attempts = record.attempts.saturating_add(1);
-    let mut url = url.clone();
+    record.last_url = (*url != job.url).then(|| url.clone());
+    let mut url = Cow::Borrowed(url);
     loop {
-        record.last_url = Some(url.clone());
-        let request = transport::request(run.config.method, url.clone(), route.fields().clone());
-        let mut response = leash.hold(run.client.send(request)).await?.map_err(transport::send_error)?;
-        let Received { head, length } = transport::received(&mut response)?;
-        let body = response.take_body().into_reader();
+        let request = run.messages.request(run.config.method, url.as_ref().clone(), route.fields().clone());
+        let response = leash.hold(run.client.send(request)).await?.map_err(transport::send_error)?;
+        let Received { head, body } = run.messages.received(response)?;
         let max = run.config.max_redirects;
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {
                 record.status = Some(head.status());
-                return finish(run, job, name, leash, &head, length, body).await;
+                return finish(run, job, name, leash, &head, body).await;
             }
             Verdict::Refuse(error) => {
                 record.status = Some(head.status());
@@ -101,7 +99,8 @@ pub(super) async fn attempt(
                 drain(leash, body).await;
                 route.follow(&next, same_origin)?;
                 record.redirects += 1;
-                url = next;
+                record.last_url = Some(next.clone());
+                url = Cow::Owned(next);
             }
         }
     }
@@ -114,8 +113,7 @@ async fn finish(
     name: Option<&Name>,
     leash: &mut Leash,
     head: &Head,
-    length: Option<u64>,
-    body: Reader,
+    body: BodyReader,
 ) -> Result<Complete, Setback> {
     let status = head.status();
     if status >= 400 {
@@ -134,7 +132,7 @@ async fn finish(
     if run.config.method == Method::Head || status == 304 {
         return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
-    let whole = admit(run, head, length)?;
+    let whole = admit(run, head, body.length())?;
     let mut sink = run.sink(name);
     let received = receive(run, job, leash, body, &mut sink).await;
     match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
@@ -159,7 +157,7 @@ fn admit(run: &Run, head: &Head, length: Option<u64>) -> Result<Option<u64>, Err
 }
 
 /// Reads a body to its end into `sink`, and verifies it.
-async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: Reader, sink: &mut Sink) -> Result<(), Error> {
+async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, sink: &mut Sink) -> Result<(), Error> {
     let max = run.config.max_size;
     let mut digest = job.checksum.map(|expected| (expected, Sha256::new()));
     let mut turns = 0;
@@ -208,7 +206,7 @@ async fn discard(sink: Sink) {
 
 /// Reads what is left of a body that nobody wants, if that is little and comes soon. Whatever goes wrong, and a run that is
 /// stopped, only costs the connection: what became of the attempt is known already.
-async fn drain(leash: &mut Leash, mut body: Reader) {
+async fn drain(leash: &mut Leash, mut body: BodyReader) {
     let rest = async {
         let mut left = MAX_DRAIN;
         let mut turns = 0;

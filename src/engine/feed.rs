@@ -28,8 +28,18 @@ pub(super) struct Plan {
 
 impl Plan {
     fn begin(self, folder: Option<Folder>) -> Arc<Run> {
-        let Fetcher { config, client, common, spare, clock, .. } = self.fetcher;
-        Arc::new(Run { config, client, common, spare, folder, clock, stopper: self.stopper, traffic: self.traffic })
+        let Fetcher { config, client, messages, common, spare, clock, .. } = self.fetcher;
+        Arc::new(Run {
+            config,
+            client,
+            messages,
+            common,
+            spare,
+            folder,
+            clock,
+            stopper: self.stopper,
+            traffic: self.traffic,
+        })
     }
 }
 

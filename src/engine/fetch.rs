@@ -102,10 +102,7 @@ async fn persist(
         let chance = run.clock.chance();
         match retry::judge(&failure.error, record.status, failure.pause, failed, run.config.retries, chance) {
             Verdict::GiveUp => {
-                return Err(match &record.last_url {
-                    Some(url) => failure.error.at(Shown(url)),
-                    None => failure.error,
-                });
+                return Err(failure.error.at(Shown(record.last_url.as_ref().unwrap_or(url))));
             }
             Verdict::Again(wait) => {
                 log::debug!("{}: {}; trying again in {wait:?}", Shown(url), failure.error);

@@ -54,7 +54,7 @@ use crate::output::{Folder, Rules};
 use crate::reactor::Pulse;
 use crate::spare::Spare;
 use crate::sync::lock;
-use crate::transport::{Fields, Transport};
+use crate::transport::{Fields, Messages, Transport};
 
 /// The most outcomes that wait to be taken, beside those that the workers hold.
 const MAX_WAITING: usize = 32;
@@ -65,6 +65,7 @@ const MAX_WAITING: usize = 32;
 pub struct Fetcher {
     config: Arc<Config>,
     client: surf::Client,
+    messages: Arc<Messages>,
     common: Fields,
     spare: Spare,
     clock: Arc<dyn Clock>,
@@ -85,9 +86,9 @@ impl Fetcher {
 
     fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let transport = Transport::new(&config.network, config.limits, config.jobs)?;
-        let (common, spare) = (route::common(&config)?, transport.spare());
+        let (common, messages, spare) = (route::common(&config)?, transport.messages(), transport.spare());
         let client = surf::Client::with_http_client(transport);
-        Ok(Self { config: Arc::new(config), client, common, spare, clock, prepared: Arc::default() })
+        Ok(Self { config: Arc::new(config), client, messages, common, spare, clock, prepared: Arc::default() })
     }
 
     /// Fetches `jobs` and gives their outcomes in order of completion.

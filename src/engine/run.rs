@@ -16,13 +16,14 @@ use crate::job::Entry;
 use crate::outcome::Outcome;
 use crate::output::{Folder, Name, Sink};
 use crate::spare::Spare;
-use crate::transport::Fields;
+use crate::transport::{Fields, Messages};
 
 /// What all workers of a run share.
 #[derive(Debug)]
 pub(super) struct Run {
     pub config: Arc<Config>,
     pub client: surf::Client,
+    pub messages: Arc<Messages>,
     /// The fields of every request that needs no others.
     pub common: Fields,
     pub spare: Spare,

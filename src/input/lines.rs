@@ -5,6 +5,7 @@
 use std::str;
 
 use crate::error::{Error, ErrorKind};
+use crate::grammar::has_control_but_tab;
 use crate::job::Rejected;
 use crate::text;
 
@@ -39,7 +40,8 @@ impl Lines {
         let end = input.iter().position(|&byte| byte == b'\n');
         let (line, rest) = input.split_at_checked(end.map_or(input.len(), |end| end + 1)).unwrap_or_default();
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        self.kept.extend(line.iter().take(MAX_KEPT - self.kept.len()));
+        let room = MAX_KEPT - self.kept.len();
+        self.kept.extend_from_slice(line.get(..room).unwrap_or(line));
         *input = rest;
         end.is_some()
     }
@@ -95,7 +97,7 @@ impl<'a> Line<'a> {
         let text = str::from_utf8(self.bytes).map_err(|_| {
             refusal("the line is not UTF-8; convert the list, or percent-encode those bytes".to_owned())
         })?;
-        if text.chars().any(|c| c.is_control() && c != '\t') {
+        if has_control_but_tab(text) {
             return Err(refusal("the line holds a control character; take it out or percent-encode it".to_owned()));
         }
         Ok(text)

@@ -28,7 +28,7 @@ const BARREN_TURN: u32 = 32;
 
 /// Reads a body. Dropped before the end, it closes the connection.
 #[derive(Debug)]
-pub(super) struct BodyReader {
+pub(crate) struct BodyReader {
     /// `None` once the body was read to its end, or failed.
     source: Option<Source>,
     /// How many bytes at the front of the buffer are body and not yet used.
@@ -41,13 +41,13 @@ pub(super) struct BodyReader {
 
 #[derive(Debug)]
 struct Source {
-    connection: Connection,
+    connection: Box<Connection>,
     buffer: Buffer,
     decoder: Decoder,
 }
 
 impl BodyReader {
-    pub fn new(connection: Connection, buffer: Buffer, decoder: Decoder, pool: Arc<Pool>) -> Self {
+    pub(super) fn new(connection: Box<Connection>, buffer: Buffer, decoder: Decoder, pool: Arc<Pool>) -> Self {
         let source = Some(Source { connection, buffer, decoder });
         let mut body = Self { source, ready: 0, received: 0, failed: None, pool };
         body.decode();

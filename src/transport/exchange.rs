@@ -40,7 +40,7 @@ impl From<Error> for NoResponse {
 
 /// Sends one request and reads the head of its response.
 pub(super) async fn exchange(
-    mut connection: Connection,
+    mut connection: Box<Connection>,
     pool: &Arc<Pool>,
     method: Method,
     url: &Url,

@@ -4,9 +4,7 @@
 //! limits of connecting and of silence. It follows no redirect, tries nothing again but a request on a kept connection
 //! that turned out closed, and knows neither jobs nor files.
 //!
-//! What http-types can't carry travels beside it, in extensions: the encoded [`Fields`] of a request; the [`Received`]
-//! head of a response with the status as it was sent and the field lines as bytes. Its own header maps stay empty: they
-//! lose bytes, and nobody here would read them.
+//! What http-types can't carry travels beside it, as [`Messages`] tells.
 
 mod body;
 mod buffer;
@@ -18,6 +16,7 @@ mod dial;
 mod distrust;
 mod exchange;
 mod h1;
+mod messages;
 #[cfg(feature = "tls")]
 mod pinned;
 mod pool;
@@ -43,15 +42,16 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::future;
 use http_client::{HttpClient, async_trait};
-use surf::http::{self, Body, StatusCode};
-use surf::{Request, Response, Url};
+use surf::Url;
+use surf::http;
 
-use self::body::BodyReader;
+pub(crate) use self::body::BodyReader;
 use self::connection::Connection;
 use self::exchange::{NoResponse, exchange};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::h1::fuzz;
 pub(crate) use self::h1::{Fields, Head};
+pub(crate) use self::messages::{Messages, Received};
 use self::pool::{Origin, Pool};
 use self::resolver::Resolver;
 
@@ -67,19 +67,11 @@ use crate::text::Shown;
 pub(crate) struct Transport {
     limits: Limits,
     pool: Arc<Pool>,
+    messages: Arc<Messages>,
     resolver: Resolver,
     reach: Reach,
     #[cfg(feature = "tls")]
     tls: tls::Tls,
-}
-
-/// What came of a response, beside its body.
-#[derive(Debug)]
-pub(crate) struct Received {
-    /// The head as it was sent.
-    pub head: Head,
-    /// The body's length, where the head announced it.
-    pub length: Option<u64>,
 }
 
 impl Transport {
@@ -92,6 +84,7 @@ impl Transport {
         Ok(Self {
             limits,
             pool: Arc::new(Pool::new(idle)),
+            messages: Arc::default(),
             resolver: Resolver::new(network),
             reach: network.reach,
             #[cfg(feature = "tls")]
@@ -105,16 +98,21 @@ impl Transport {
         Spare::new(move || pool.evict())
     }
 
+    /// What requests for it are made of.
+    pub fn messages(&self) -> Arc<Messages> {
+        Arc::clone(&self.messages)
+    }
+
     async fn request(&self, method: Method, url: &Url, fields: &Fields) -> Result<(Head, BodyReader), Error> {
-        let origin = Origin::of(url).ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
-        if let Some(kept) = self.pool.take(&origin) {
+        if let Some(kept) = self.pool.take(url) {
             match exchange(kept, &self.pool, method, url, fields).await {
                 Err(NoResponse::Stale) => log::debug!("{}: the kept connection was closed; using another", Shown(url)),
                 Err(NoResponse::Failed(error)) => return Err(error),
                 Ok(response) => return Ok(response),
             }
         }
-        let fresh = self.connect(url, origin).await?;
+        let origin = Origin::of(url).ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
+        let fresh = Box::new(self.connect(url, origin).await?);
         exchange(fresh, &self.pool, method, url, fields).await.map_err(|why| match why {
             NoResponse::Failed(error) => error,
             NoResponse::Stale => Error::new(ErrorKind::Truncated, "the connection was closed before the response"),
@@ -193,53 +191,17 @@ fn connect_error(error: io::Error, port: u16) -> Error {
 
 #[async_trait]
 impl HttpClient for Transport {
-    async fn send(&self, request: http::Request) -> http::Result<http::Response> {
+    async fn send(&self, mut request: http::Request) -> http::Result<http::Response> {
         let method = match request.method() {
             http::Method::Head => Method::Head,
             _ => Method::Get,
         };
-        let fields = request.ext().get::<Fields>().cloned().unwrap_or_default();
+        let fields = request.ext_mut().get_mut::<Option<Fields>>().and_then(Option::take).unwrap_or_default();
         let (head, body) = self.request(method, request.url(), &fields).await?;
         log::debug!("{}: status {}", Shown(request.url()), head.status());
-        let mut response = http::Response::new(class_of(head.status()));
-        let length = body.length();
-        response.ext_mut().insert(Received { head, length });
-        // No length: http-types would cut the body there with a clean end, and counts it in a `usize`.
-        response.set_body(Body::from_reader(body, None));
-        Ok(response)
+        self.messages.give_back(request);
+        Ok(self.messages.response(Received { head, body }))
     }
-}
-
-/// A status that http-types knows, of the same class: it has no room for others.
-fn class_of(status: u16) -> StatusCode {
-    StatusCode::try_from(status).unwrap_or(match status {
-        100..=199 => StatusCode::Continue,
-        200..=299 => StatusCode::Ok,
-        300..=399 => StatusCode::MultipleChoice,
-        400..=499 => StatusCode::BadRequest,
-        _ => StatusCode::InternalServerError,
-    })
-}
-
-/// A request for surf to send through a [`Transport`].
-pub(crate) fn request(method: Method, url: Url, fields: Fields) -> Request {
-    let method = match method {
-        Method::Get => http::Method::Get,
-        Method::Head => http::Method::Head,
-    };
-    let mut request = http::Request::new(method, url);
-    request.ext_mut().insert(fields);
-    request.into()
-}
-
-/// What a [`Transport`] received, from what surf makes of it.
-///
-/// # Errors
-///
-/// Kind [`Protocol`](ErrorKind::Protocol) if the response came from elsewhere.
-pub(crate) fn received(response: &mut Response) -> Result<Received, Error> {
-    let response: &mut http::Response = response.as_mut();
-    response.ext_mut().remove().ok_or_else(|| Error::new(ErrorKind::Protocol, "the response has no head"))
 }
 
 /// What failed, from what surf makes of it.

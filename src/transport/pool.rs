@@ -28,6 +28,13 @@ impl Origin {
         let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
         Some(Self { secure: url.scheme() == "https", host, port })
     }
+
+    /// Whether it is that of a URL.
+    fn is_of(&self, url: &Url) -> bool {
+        self.secure == (url.scheme() == "https")
+            && Some(self.port) == url.port_or_known_default()
+            && url.host_str() == Some(&self.host)
+    }
 }
 
 /// Idle connections, the longest idle first.
@@ -54,7 +61,7 @@ impl State {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -64,12 +71,12 @@ impl Pool {
         Self { most, state: Mutex::default(), shelf: Shelf::default() }
     }
 
-    /// A connection to `origin` that is open and quiet. Those found to be neither are closed.
-    pub fn take(&self, origin: &Origin) -> Option<Connection> {
+    /// A connection to a URL's origin that is open and quiet. Those found to be neither are closed.
+    pub fn take(&self, url: &Url) -> Option<Box<Connection>> {
         let mut state = self.state();
         state.close_old();
         // The most recent first: the server is least likely to have given it up.
-        while let Some(at) = state.idle.iter().rposition(|idle| *idle.connection.origin() == *origin) {
+        while let Some(at) = state.idle.iter().rposition(|idle| idle.connection.origin().is_of(url)) {
             let Idle { mut connection, .. } = state.idle.remove(at)?;
             if connection.is_quiet() {
                 return Some(connection);
@@ -79,7 +86,7 @@ impl Pool {
     }
 
     /// Keeps a connection for another request; the one that has waited longest makes room.
-    pub fn put(&self, connection: Connection) {
+    pub fn put(&self, connection: Box<Connection>) {
         let mut state = self.state();
         state.close_old();
         if state.idle.len() >= self.most {
@@ -114,12 +121,12 @@ mod tests {
     use super::*;
     use crate::reactor::Tcp;
 
-    fn origin(host: &str) -> Origin {
-        Origin { secure: false, host: host.to_owned(), port: 80 }
+    fn url(origin: &str) -> Url {
+        Url::parse(&format!("http://{origin}/")).unwrap()
     }
 
     /// A connection said to lead to `host`, and its other end. If `meddle` does something with that, it has arrived here.
-    fn connection(host: &str, meddle: Option<fn(&mut TcpStream)>) -> (Connection, TcpStream) {
+    fn connection(host: &str, meddle: Option<fn(&mut TcpStream)>) -> (Box<Connection>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = crate::reactor::block_on(Tcp::connect(listener.local_addr().unwrap())).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
@@ -128,7 +135,8 @@ mod tests {
             crate::reactor::block_on(poll_fn(|cx| socket.poll_readable(cx)));
         }
         let stream = Stream::Plain(socket);
-        (Connection::new(stream, origin(host), Duration::from_secs(30)), peer)
+        let origin = Origin::of(&url(host)).unwrap();
+        (Box::new(Connection::new(stream, origin, Duration::from_secs(30))), peer)
     }
 
     #[test]
@@ -136,11 +144,11 @@ mod tests {
         let pool = Pool::new(8);
         let (connection, _peer) = connection("a", None);
         pool.put(connection);
-        for other in [origin("b"), Origin { port: 81, ..origin("a") }, Origin { secure: true, ..origin("a") }] {
-            assert!(pool.take(&other).is_none(), "{other:?}");
+        for other in ["http://b/", "http://a:81/", "https://a/", "https://a:80/"] {
+            assert!(pool.take(&Url::parse(other).unwrap()).is_none(), "{other}");
         }
-        assert!(pool.take(&origin("a")).is_some_and(|connection| connection.is_reused()));
-        assert!(pool.take(&origin("a")).is_none());
+        assert!(pool.take(&url("a")).is_some_and(|connection| connection.is_reused()));
+        assert!(pool.take(&url("a")).is_none());
     }
 
     #[test]
@@ -151,10 +159,10 @@ mod tests {
             pool.put(connection);
             peer
         });
-        assert!(pool.take(&origin("a")).is_none());
+        assert!(pool.take(&url("a")).is_none());
         assert!(pool.evict());
-        assert!(pool.take(&origin("b")).is_none());
-        assert!(pool.take(&origin("c")).is_some());
+        assert!(pool.take(&url("b")).is_none());
+        assert!(pool.take(&url("c")).is_some());
         assert!(!pool.evict());
         drop(peers);
     }
@@ -172,8 +180,8 @@ mod tests {
             pool.put(quiet);
             pool.put(meddled_with);
             // The most recent is asked first, and passed over.
-            assert!(pool.take(&origin("a")).is_some());
-            assert!(pool.take(&origin("a")).is_none());
+            assert!(pool.take(&url("a")).is_some());
+            assert!(pool.take(&url("a")).is_none());
         }
     }
 }

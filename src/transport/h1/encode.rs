@@ -10,7 +10,7 @@ use surf::Url;
 
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
-use crate::grammar::is_token;
+use crate::grammar::{has_control_but_tab, is_token};
 use crate::text;
 
 /// Fields that announce a body: there is none, and a server that waits for one takes the next request for it.
@@ -105,7 +105,7 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(refused(format!("`{}` is not a header name", text::escape(name))));
     }
-    if value.chars().any(|c| c.is_control() && c != '\t') {
+    if has_control_but_tab(value) {
         return Err(refused(format!("the value of the header `{name}` holds a control character")));
     }
     if BODY_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)) {
