@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 RUSTC ?= rustc
+PYTHON ?= python3
 TARGET ?= x86_64-unknown-linux-musl
 SECS ?= 60
 OUT = $(or $(CARGO_TARGET_DIR),target)
@@ -59,14 +60,17 @@ lint: tools ## format, clippy, documentation, no tokio in the tree, cargo-deny i
 	$(CARGO) clippy --locked --bins --no-default-features --features cli -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --lib --no-deps
 	@$(foreach target,x86_64-unknown-linux-gnu armv7-unknown-linux-musleabihf,$(call no_tokio,$(target)) &&) :
+	@if command -v $(PYTHON) >/dev/null; then PYTHONPYCACHEPREFIX='$(abspath $(OUT))/pycache' $(PYTHON) -m compileall -q benches; \
+	else echo 'lint: $(PYTHON) is not installed, so benches/side_by_side was not compiled'; fi
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
 	else echo 'lint: cargo-deny is not installed, so licences and sources were not checked'; fi
 
 audit: tools ## compare the tree with the RustSec advisories: needs cargo-deny and the internet
 	$(CARGO) deny check advisories
 
-bench: tools ## run the benches
-	$(CARGO) bench --locked $(if $(wildcard benches/*.rs),--bench '*')
+bench: tools ## measure it beside curl, wget2, aria2c and aiohttp: make bench ROUNDS=5 ONLY=discarded,saved CURL=curl
+	@command -v $(PYTHON) >/dev/null || { echo '$(no_python)' >&2; exit 1; }
+	@cd benches && CARGO='$(CARGO)' $(PYTHON) -B -m side_by_side '$(abspath $(OUT))/bench'
 
 doc: tools ## build the library's documentation: target/doc/smolget
 	$(CARGO) doc --locked --lib --no-deps
@@ -93,6 +97,9 @@ no_cargo = There is no $(CARGO). Install Rust 1.89 or newer: https://rustup.rs; 
 then rustup default stable; Alpine: apk add cargo. OpenWrt has none: run make static elsewhere and copy the program.
 no_cc = There is no C compiler $(CC), which ring (the cryptography below TLS) needs. Debian: apt-get install gcc libc6-dev; \
 Alpine: apk add gcc musl-dev; OpenWrt: opkg install gcc, or run make static elsewhere and copy the program.
+
+no_python = There is no $(PYTHON), which runs the comparison. Debian: apt-get install python3 python3-venv nginx-light \
+openssl, and what is to be compared: curl wget2 aria2 wrk.
 
 no_cxx = There is no C++ compiler $(CXX), which libFuzzer (what drives the fuzzers) needs. Debian: apt-get install g++; \
 Alpine: apk add g++.
