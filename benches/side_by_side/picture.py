@@ -28,6 +28,9 @@ LONGEST = 8.0
 
 COLUMNS = 2
 
+#: Bars that a panel has room for, so that all are as high.
+MOST_BARS = 6
+
 
 def main(figures: Path, picture: Path) -> None:
     """Draws the picture."""
@@ -64,8 +67,8 @@ def draw(panel: Axes, work: Dict[str, Any]) -> None:
         panel.text(min(each, LONGEST) + 0.1, place, label(each), va="center", fontsize=8)
     panel.set_yticks(range(len(times)), [one["key"] for one in programs])
     panel.set_xlim(0, LONGEST + 1.2)
+    panel.set_ylim(MOST_BARS - 0.5, -0.5)
     panel.set_xticks([])
-    panel.invert_yaxis()
     panel.tick_params(length=0)
     panel.set_title(work["title"], loc="left", fontsize=9)
     for side in panel.spines.values():
@@ -74,7 +77,9 @@ def draw(panel: Axes, work: Dict[str, Any]) -> None:
 
 def label(times: float) -> str:
     """A bar's number; one that is cut short says that it goes on."""
-    return f"{times:.1f}" if times <= LONGEST else f"{times:.0f} ▸"
+    if times > LONGEST:
+        return f"{times:.0f} ▸"
+    return f"{times:.1f}" if times >= 1 else f"{times:.2f}"
 
 
 if __name__ == "__main__":

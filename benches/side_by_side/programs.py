@@ -117,15 +117,16 @@ PACKAGES = {"curl": "curl", "wget2": "wget2", "aria2c": "aria2", "wrk": "wrk"}
 def find(settings: Settings, python: Optional[Path]) -> List[Program]:
     """The programs that are here, smolget first; of those that aren't it is said how to get them."""
     programs = [named("smolget", settings.commands["smolget"])]
-    if python is not None:
-        programs.append(article(python))
     for key, package in PACKAGES.items():
         try:
             programs.append(named(key, settings.commands[key]))
         except (OSError, ValueError) as error:
             print(f"without {key}: {error}. Debian: apt-get install {package}; or {key.upper()}=command",
                   file=sys.stderr)
-    return programs
+    if python is not None:
+        programs.append(article(python))
+    order = list(ARGUMENTS)
+    return sorted(programs, key=lambda program: order.index(program.key))
 
 
 def is_there(name: str) -> bool:
