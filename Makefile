@@ -70,7 +70,7 @@ audit: tools ## compare the tree with the RustSec advisories: needs cargo-deny a
 
 bench: tools ## measure it beside curl, wget2, aria2c and aiohttp: make bench ROUNDS=5 ONLY=discarded,saved CURL=curl
 	@command -v $(PYTHON) >/dev/null || { echo '$(no_python)' >&2; exit 1; }
-	@cd benches && CARGO='$(CARGO)' $(PYTHON) -B -m side_by_side '$(abspath $(OUT))/bench'
+	@CARGO='$(CARGO)' PYTHONPATH=benches $(PYTHON) -B -m side_by_side '$(abspath $(OUT))/bench'
 
 doc: tools ## build the library's documentation: target/doc/smolget
 	$(CARGO) doc --locked --lib --no-deps

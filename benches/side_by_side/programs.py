@@ -60,7 +60,7 @@ def smolget(work: Workload, url: str) -> List[str]:
 
 def curl(work: Workload, url: str) -> List[str]:
     """Where each body goes is in its configuration."""
-    if work.processes > 1:
+    if work.starts:
         return ["-q", "-s", "-o", "/dev/null", url]
     # With HTTP/1.1 asked for it does not hold transfers back to see whether a connection can carry several.
     return ["-q", "-s", *trust(work, "--cacert"), "--http1.1", "-Z", "--parallel-max", str(work.at_once), "-K", CONFIG]
@@ -102,7 +102,7 @@ def trust(work: Workload, option: str) -> List[str]:
 
 def source(work: Workload, url: str) -> List[str]:
     """What is fetched: the list, or where starting is measured the URL itself."""
-    return [url] if work.processes > 1 else ["-i", LIST]
+    return [url] if work.starts else ["-i", LIST]
 
 
 Arguments = Callable[[Workload, str], Optional[List[str]]]
@@ -116,7 +116,7 @@ PACKAGES = {"curl": "curl", "wget2": "wget2", "aria2c": "aria2", "wrk": "wrk"}
 
 def find(settings: Settings, python: Optional[Path]) -> List[Program]:
     """The programs that are here, smolget first; of those that aren't it is said how to get them."""
-    programs = [named("smolget", settings.commands["smolget"])]
+    programs = [subject(settings.commands["smolget"])]
     for key, package in PACKAGES.items():
         try:
             programs.append(named(key, settings.commands[key]))
@@ -127,6 +127,14 @@ def find(settings: Settings, python: Optional[Path]) -> List[Program]:
         programs.append(article(python))
     order = list(ARGUMENTS)
     return sorted(programs, key=lambda program: order.index(program.key))
+
+
+def subject(command: str) -> Program:
+    """smolget, without which there is nothing to compare."""
+    try:
+        return named("smolget", command)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"SMOLGET={command}: {error}")
 
 
 def is_there(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import Iterable, List, Optional
 
 from .figures import Results, Spread, beside
@@ -75,8 +76,8 @@ def notes(work: Workload, series: List[Series]) -> Iterable[str]:
         yield ("smolget and curl take up sessions by themselves, wget2 as it was told to; aria2c and aiohttp have no way "
                "to. What begins at once, before a first session is there, can't take up any.")
     for one in series:
-        for fault in one.faults:
-            yield f"A run of {one.program.name} does not count: {fault}."
+        for fault, times in Counter(one.faults).items():
+            yield f"Of {one.program.name}, {times} of {len(one.costs)} runs do not count: {fault}."
 
 
 def each(one: Series, work: Workload) -> float:

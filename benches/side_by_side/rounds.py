@@ -20,7 +20,8 @@ from .tally import Tally
 from .workloads import Keep, Workload
 
 #: What would send a program elsewhere, or change what it does.
-UNWANTED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SMOLGET_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+UNWANTED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SMOLGET_LOG", "SSL_CERT_FILE", "SSL_CERT_DIR",
+            "PYTHONPATH"}
 
 
 @dataclass

@@ -31,10 +31,15 @@ class Workload:
     keep: Keep
     #: Which of the server's ports: `plain`, `tls` or `closing`.
     server: str = "plain"
-    #: Processes that a run is the sum of.
-    processes: int = 1
+    #: Where starting is measured: the processes that a run is the sum of, each for one URL. Else 0.
+    starts: int = 0
     #: The most that smolget may take, as a part of what the peer takes.
     targets: Dict[str, float] = field(default_factory=dict)
+
+    @property
+    def processes(self) -> int:
+        """How many a run takes."""
+        return self.starts or 1
 
     @property
     def size(self) -> int:
@@ -47,13 +52,13 @@ class Workload:
 
     def scaled(self, factor: float) -> Workload:
         """The same with a longer or shorter list, or with more or fewer processes."""
-        if self.processes > 1:
-            return replace(self, processes=max(1, round(self.processes * factor)))
+        if self.starts:
+            return replace(self, starts=max(1, round(self.starts * factor)))
         return replace(self, count=max(1, round(self.count * factor)))
 
     def heading(self) -> str:
         """Its title with its numbers."""
-        return self.title.format(count=f"{self.count:,}", at_once=self.at_once, processes=self.processes)
+        return self.title.format(count=f"{self.count:,}", at_once=self.at_once, starts=self.starts)
 
 
 WORKLOADS = [
@@ -82,7 +87,7 @@ WORKLOADS = [
         server="tls", targets={"curl": 1.0},
     ),
     Workload(
-        "start", "one URL, whole process, {processes} processes in a row", 1, "small", 1, Keep.DISCARDED,
-        processes=50, targets={"curl": 0.3},
+        "start", "one URL, a process of its own, {starts} in a row", 1, "small", 1, Keep.DISCARDED,
+        starts=50, targets={"curl": 0.3},
     ),
 ]
