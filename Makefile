@@ -52,7 +52,7 @@ abuse: tools ## do to the program all that servers can: make abuse ROUNDS=20 SEE
 torture: tools ## kill it, fail its calls, fill its disk: some hundred times, or make torture POINTS=500. Needs strace
 	$(call harness,torture)
 
-lint: tools ## format, clippy, documentation, no tokio in the tree, cargo-deny if it is installed
+lint: tools ## format, clippy, documentation, Python, no tokio in the tree, cargo-deny if it is installed
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/fuzz/targets/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings

@@ -85,7 +85,9 @@ def write(results: figures.Results, folder: Path, python: Optional[Path]) -> Non
     data.write_text(json.dumps(figures.plain(results), indent=1))
     if python is not None:
         picture = Path(__file__).with_name("picture.py")
-        subprocess.run([str(python), "-B", str(picture), str(data), str(folder / "report.svg")], check=True)
+        # matplotlib keeps its list of fonts; here rather than in somebody's home.
+        kept = {**os.environ, "MPLCONFIGDIR": str(folder / "venv" / "matplotlib")}
+        subprocess.run([str(python), "-B", str(picture), str(data), str(folder / "report.svg")], check=True, env=kept)
     print(text)
 
 
