@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::shelf::USUAL;
 
 /// What it may grow to, for a head of the largest size that is taken.
-const MAX_SIZE: usize = 2 * super::h1::MAX_HEAD;
+const MAX_SIZE: usize = super::h1::MAX_HEAD;
 
 /// A piece of memory.
 #[derive(Debug, Default)]
@@ -43,6 +43,15 @@ impl Buffer {
 
     pub fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    /// Copies bytes that wait, as many as fit; they still wait.
+    pub fn copy_to(&self, to: &mut [u8]) -> usize {
+        let n = self.unread().len().min(to.len());
+        if let (Some(from), Some(to)) = (self.unread().get(..n), to.get_mut(..n)) {
+            to.copy_from_slice(from);
+        }
+        n
     }
 
     /// Marks the first `n` bytes as used.

@@ -16,6 +16,8 @@ mod dial;
 mod distrust;
 mod exchange;
 mod h1;
+#[cfg(feature = "tls")]
+mod lent;
 mod messages;
 #[cfg(feature = "tls")]
 mod pinned;
@@ -148,7 +150,7 @@ impl Transport {
 
     #[cfg(feature = "tls")]
     async fn secure(&self, budget: &mut Budget, host: http::url::Host<&str>, socket: Tcp) -> Result<Stream, Error> {
-        budget.spend(Phase::Tls, self.tls.handshake(host, socket)).await?
+        budget.spend(Phase::Tls, self.tls.handshake(host, socket, &self.pool)).await?
     }
 
     #[cfg(not(feature = "tls"))]

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use futures_lite::io::BufReader;
 use futures_rustls::TlsConnector;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -20,7 +19,9 @@ use surf::http::url::Host;
 
 use super::clock::Clock;
 use super::distrust::explain;
+use super::lent::Lent;
 use super::pinned::Pinned;
+use super::pool::Pool;
 use super::stream::Stream;
 use super::turns::Turns;
 use crate::config::Trust;
@@ -28,11 +29,8 @@ use crate::error::{Error, ErrorKind};
 use crate::reactor::Tcp;
 use crate::text;
 
-/// TLS over a buffered socket: rustls reads at most 4 KiB a call, the buffer below makes that one system call in four.
-pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<BufReader<Tcp>>>;
-
-/// The buffer between the socket and rustls: a TLS record of full size, 16 KiB and its header.
-const SOCKET_BUFFER: usize = 17 * 1024;
+/// TLS over a socket with a buffer.
+pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<Lent<Tcp>>>;
 
 /// Makes verified streams.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ impl Tls {
     /// # Errors
     ///
     /// Kind [`Tls`](ErrorKind::Tls), [`Clock`](ErrorKind::Clock), or [`Connect`](ErrorKind::Connect) if the connection was reset.
-    pub async fn handshake(&self, host: Host<&str>, socket: Tcp) -> Result<Stream, Error> {
+    pub async fn handshake(&self, host: Host<&str>, socket: Tcp, pool: &Arc<Pool>) -> Result<Stream, Error> {
         let name = match host {
             Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|e| {
                 Error::new(ErrorKind::Tls, "the host is no name that a certificate can have").with_source(e)
@@ -75,7 +73,7 @@ impl Tls {
             Host::Ipv6(address) => ServerName::IpAddress(IpAddr::V6(address).into()),
         };
         let connector = TlsConnector::from(self.config()?);
-        let socket = Turns::new(BufReader::with_capacity(SOCKET_BUFFER, socket));
+        let socket = Turns::new(Lent::new(socket, Arc::clone(pool)));
         let stream = connector.connect(name, socket).await.map_err(|error| handshake_error(error, self.clock))?;
         Ok(Stream::Tls(Box::new(stream)))
     }
@@ -242,7 +240,7 @@ mod tests {
         });
         let tls = Tls::with_clock(&Trust::Pem(roots.path().into()), clock).unwrap();
         let socket = crate::reactor::block_on(Tcp::connect(address)).unwrap();
-        let stream = crate::reactor::block_on(tls.handshake(Host::Domain("h.test"), socket));
+        let stream = crate::reactor::block_on(tls.handshake(Host::Domain("h.test"), socket, &Arc::new(Pool::new(1))));
         server.join().unwrap();
         stream
     }
