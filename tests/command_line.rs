@@ -9,7 +9,7 @@ use support::terminal::Terminal;
 use support::{Folder, Reply, Server, eventually, smolget};
 
 /// Every flag of the contract, as `--help` has to name it.
-const FLAGS: [&str; 32] = [
+const FLAGS: [&str; 33] = [
     "--input",
     "--jobs",
     "--dir",
@@ -29,6 +29,7 @@ const FLAGS: [&str; 32] = [
     "--retries",
     "--max-redirects",
     "--max-size",
+    "--max-memory",
     "--fail-fast",
     "--cacert",
     "--system-roots",
@@ -45,8 +46,7 @@ const FLAGS: [&str; 32] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 12] = [
-    &["--max-memory", "8M"],
+const LATER: [&[&str]; 11] = [
     &["--per-host", "2"],
     &["--rate", "2"],
     &["--limit-rate", "1M"],
@@ -133,6 +133,9 @@ fn a_bad_value_names_its_flag_and_what_it_got() {
         ("--max-size", "1T"),
         ("--max-size", "-1"),
         ("--max-size", "99999999999999999999G"),
+        ("--max-memory", "little"),
+        ("--max-memory", "0"),
+        ("--max-memory", "64k"),
         ("--header", "no colon"),
         ("--header", "Content-Length: 5"),
         ("--resolve", "host"),
@@ -164,6 +167,7 @@ fn values_at_the_ends_of_their_range_are_taken() {
         ["--max-size", "1k"],
         ["--max-size", "1M"],
         ["--max-size", "16G"],
+        ["--max-memory", "64M"],
         ["-H", "X-A: 1"],
         ["-A", "me/1"],
         ["--resolve", "host:80:127.0.0.1"],

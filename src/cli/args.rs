@@ -134,6 +134,10 @@ pub struct Args {
     #[argh(option)]
     pub max_size: Option<String>,
 
+    /// run fewer transfers at once, so that the whole process stays below B of memory (default: no limit)
+    #[argh(option)]
+    pub max_memory: Option<String>,
+
     /// stop at the first failed job
     #[argh(switch)]
     pub fail_fast: bool,

@@ -9,6 +9,7 @@ mod descriptors;
 pub mod failure;
 mod jobs;
 pub mod logging;
+mod memory;
 mod normalise;
 pub mod options;
 mod progress;

@@ -35,6 +35,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--retries", COUNT),
     Flag::long("--max-redirects", COUNT),
     Flag::long("--max-size", Takes::One("a size in bytes, such as 4096, 64k, 8M or 1G")),
+    Flag::long("--max-memory", Takes::One("a size in bytes, such as 4096k, 8M or 1G")),
     Flag::long("--fail-fast", Takes::Nothing),
     Flag::long("--cacert", Takes::One("a file")),
     Flag::long("--system-roots", Takes::Nothing),
@@ -74,7 +75,11 @@ pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Result<Vec<String>
 
 /// The usage error for an option whose value is not what it takes.
 pub fn refuse(long: &str, got: &str) -> Failure {
-    let takes = FLAGS.iter().find(|flag| flag.long == long).map_or("", |flag| flag.takes.words());
+    refuse_for(long, got, FLAGS.iter().find(|flag| flag.long == long).map_or("", |flag| flag.takes.words()))
+}
+
+/// As [`refuse`], where more is to be said of what it takes.
+pub fn refuse_for(long: &str, got: &str, takes: &str) -> Failure {
     Failure::value(&spelled(long), got, takes)
 }
 

@@ -12,6 +12,7 @@ use smolget::{
 use super::args::Args;
 use super::descriptors::Need;
 use super::failure::Failure;
+use super::memory::{self, Limit};
 use super::normalise::{refuse, spelled};
 use super::values;
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub jobs: usize,
     /// What each of them takes of the process's descriptors.
     pub need: Need,
+    /// What all of it may take of the machine's memory, and what each of them takes of that.
+    pub memory: (Option<Limit>, memory::Need),
     /// The URLs of the command line: they come first.
     pub urls: Vec<String>,
     pub inputs: Vec<Input>,
@@ -84,6 +87,8 @@ impl Options {
         exclude("-4", args.ipv4, "-6", args.ipv6)?;
         let builder = builder(&args)?;
         let jobs = read("--jobs", &args.jobs, jobs)?.unwrap_or(DEFAULT_JOBS);
+        let bytes = read("--max-memory", &args.max_memory, values::size)?;
+        let max_memory = args.max_memory.zip(bytes).map(|(text, bytes)| Limit { text, bytes });
         let mut inputs: Vec<_> = args.input.into_iter().map(Input::from).collect();
         if inputs.is_empty() && args.urls.is_empty() {
             if stdin_is_terminal {
@@ -99,6 +104,7 @@ impl Options {
                 (_, true) => Need::SYNCING,
                 _ => Need::KEEPING,
             },
+            memory: (max_memory, if args.stdout && !args.head { memory::Need::HOLDING } else { memory::Need::USUAL }),
             urls: args.urls,
             inputs,
             output: match (args.stdout, args.json) {
@@ -316,6 +322,7 @@ mod tests {
                 "--max-redirects: got \"4294967296\"; takes a whole number from 0 to 4294967295",
             ),
             ("--max-size 1T", "--max-size: got \"1T\"; takes a size in bytes, such as 4096, 64k, 8M or 1G"),
+            ("--max-memory much", "--max-memory: got \"much\"; takes a size in bytes, such as 4096k, 8M or 1G"),
             ("--dir=", "-d, --dir: got \"\"; takes a folder"),
             ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),

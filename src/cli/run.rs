@@ -23,6 +23,7 @@ use super::deliver::Delivery;
 use super::descriptors;
 use super::failure::Failure;
 use super::jobs::{self, Jobs};
+use super::memory;
 use super::normalise::spelled;
 use super::options::{Chatter, Options, Tls};
 use super::progress::Progress;
@@ -68,7 +69,9 @@ impl Board {
 /// Why nothing was fetched.
 pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let started = Instant::now();
-    let jobs = descriptors::afford(options.jobs, options.need);
+    let (max_memory, need) = options.memory;
+    let jobs = memory::afford(options.jobs, need, max_memory.as_ref())?;
+    let jobs = descriptors::afford(jobs, options.need);
     let fetcher = options.builder.jobs(jobs).build().map_err(|error| unusable(&error, options.roots))?;
     let lists = jobs::open(&options.inputs)?;
     fetcher.prepare().await.map_err(cannot)?;

@@ -259,6 +259,11 @@ impl Running {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
+    /// What Linux tells of the process: proc(5), `status`.
+    pub fn seen_by_linux(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).expect("the run is still going on")
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child.0), signal).expect("the run is still going on");
     }
