@@ -14,10 +14,26 @@ use crate::grammar::{has_control, is_scheme};
 ///
 /// Kind [`Url`](ErrorKind::Url), with a message that says what is wrong; it does not repeat the text.
 pub fn parse_url(text: &str) -> Result<Url, Error> {
-    let refuse = |message: &str| Err(Error::new(ErrorKind::Url, message));
     if has_control(text) {
-        return refuse("a URL can't hold a control character; write it percent-encoded");
+        return Err(Error::new(ErrorKind::Url, "a URL can't hold a control character; write it percent-encoded"));
     }
+    if !is_plain(text) {
+        check(text)?;
+    }
+    Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
+}
+
+/// Whether there is nothing to [check](check): nearly every URL says so at one look.
+fn is_plain(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let Some(rest) = rest.filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric())) else { return false };
+    let end = rest.bytes().find(|byte| b"/?#\\".contains(byte));
+    end != Some(b'\\')
+}
+
+/// Whether a text is a URL of a scheme that is fetched, and names a host that all readers agree on.
+fn check(text: &str) -> Result<(), Error> {
+    let refuse = |message: &str| Err(Error::new(ErrorKind::Url, message));
     // What else stands before the slashes is not repeated: it may be `user:password@http`.
     let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
         return refuse("not a URL; it has to start with http:// or https://");
@@ -25,10 +41,7 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(Error::new(ErrorKind::Url, format!("scheme `{scheme}` is not http or https")));
     }
-    if let Err(reason) = check_host(text) {
-        return refuse(&format!("a URL that {reason}"));
-    }
-    Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
+    check_host(text).or_else(|reason| refuse(&format!("a URL that {reason}")))
 }
 
 /// Whether all readers of a URL, or of a reference that is relative to one, find the same host in it or none; else what it
@@ -90,6 +103,18 @@ mod tests {
             assert_eq!(check_host(good), Ok(()), "{good}");
         }
         assert_eq!(check_host(""), Ok(()));
+    }
+
+    #[test]
+    fn what_needs_no_check_would_pass_it_and_what_would_not_is_checked() {
+        for plain in ["http://h", "https://1.2.3.4:80/a\\b", "http://h?\\", "http://h#\\", "http://u:p@h/"] {
+            assert!(is_plain(plain), "{plain}");
+            assert!(check(plain).is_ok(), "{plain}");
+        }
+        for other in ["http://h\\a", "http:///h", "http://\\h", "http:h", "ftp://h", "http://", "HTTP://h", "http://é/"]
+        {
+            assert!(!is_plain(other), "{other}");
+        }
     }
 
     #[test]
