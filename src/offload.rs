@@ -191,9 +191,13 @@ impl Crew {
             drop(state);
             return job();
         }
+        // Whoever is idle was woken for what is queued already, or is to be woken now.
+        let has_idle = state.busy + state.queue.len() < state.threads;
         state.queue.push_back(job);
         drop(state);
-        self.news.notify_one();
+        if has_idle {
+            self.news.notify_one();
+        }
     }
 
     fn spawn(&'static self) -> io::Result<()> {
