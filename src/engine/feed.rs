@@ -9,9 +9,9 @@ use futures_lite::{Stream, StreamExt};
 use smol::Executor;
 
 use super::Fetcher;
+use super::gather::{self, Desk};
 use super::leash::Leash;
 use super::run::{Run, Ticket, Traffic, work};
-use super::settle::{queue, settle};
 use super::stop::Stopper;
 use crate::error::{Error, ErrorKind};
 use crate::job::Entry;
@@ -82,15 +82,17 @@ where
     let run = plan.begin(folder);
     // As many wait as work: a worker that is done finds its next job there.
     let (sender, tickets) = async_channel::bounded(run.config.jobs);
-    let (settler, unsettled) = queue(run.config.durability).unzip();
-    let settling = unsettled.map(|unsettled| executor.spawn(settle(Arc::clone(&run), unsettled)));
-    let hire = || executor.spawn(work(Arc::clone(&run), tickets.clone(), settler.clone()));
+    let (desk, clerks) = gather::open(&run, executor).unzip();
+    let hire = || executor.spawn(work(Arc::clone(&run), tickets.clone(), desk.as_ref().map(Desk::enter)));
     let workers: Vec<_> = repeat_with(hire).take(run.config.jobs).collect();
-    drop((tickets, settler));
+    drop((tickets, desk));
     feed(&mut leash, jobs, order, sender).await;
     // Not detached: a worker that panics takes the run with it, so no outcome is lost in silence.
-    for worker in workers.into_iter().chain(settling) {
+    for worker in workers {
         worker.await;
+    }
+    if let Some(clerks) = clerks {
+        clerks.finish().await;
     }
 }
 

@@ -14,21 +14,21 @@ use super::run::Run;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
 use crate::outcome::Outcome;
-use crate::output::{Complete, Name, Written};
+use crate::output::{Complete, Name, Uncommitted};
 use crate::text::Shown;
 
 /// Does what an entry of the list asks for. A body that is still to be committed comes beside the outcome that the job has
 /// if it can be.
-pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> (Outcome, Option<Written>) {
+pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> (Outcome, Option<Uncommitted>) {
     match entry {
         Entry::Rejected(rejected) => (Outcome::rejected(rejected), None),
         Entry::Job(job) if run.stopper.is_stopped() => (Outcome::not_begun(&job), None),
         Entry::Job(job) => {
             let start = Instant::now();
             let mut record = Record::default();
-            let (result, written) = match keep(run, &job, leash, &mut record).await {
+            let (result, body) = match keep(run, &job, leash, &mut record).await {
                 Ok(Complete::Kept(kept)) => (Ok(kept), None),
-                Ok(Complete::Written(written)) => (Ok(written.kept()), Some(written)),
+                Ok(Complete::Uncommitted(body)) => (Ok(body.kept()), Some(body)),
                 Err(error) => (Err(error), None),
             };
             // Redirects and mirrors are told only where they led away from the job's own URL.
@@ -43,7 +43,7 @@ pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> (Outcom
                 redirects: record.redirects,
                 result,
             };
-            (outcome, written)
+            (outcome, body)
         }
     }
 }

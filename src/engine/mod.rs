@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  jobs ─▶ feed ─▶ [bounded channel] ─▶ N workers ─┬──────────────▶ [bounded channel] ─▶ outcomes
-//!                                                  └▶ settle (files that are synced) ─▲
+//!                                                  └▶ gather ─▶ settle (files) ─▲
 //! ```
 //!
 //! The workers are tasks of one executor that only runs while the stream of outcomes is polled, so a run needs no runtime
@@ -17,6 +17,7 @@ mod feed;
 mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gather;
 mod leash;
 mod redirect;
 mod retry;

@@ -8,8 +8,9 @@ use async_channel::{Receiver, Sender};
 
 use super::clock::Clock;
 use super::fetch::fetch;
+use super::gather::Desk;
 use super::leash::Leash;
-use super::settle::{Unsettled, settle_batch};
+use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
 use crate::config::{Config, Keep, OnFailure};
 use crate::job::Entry;
@@ -64,18 +65,19 @@ impl Run {
     }
 }
 
-/// Does jobs until there are no more. A body that is to be synced goes on to `settler`, and the worker to the next job.
-pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, settler: Option<Sender<Unsettled>>) {
+/// Does jobs until there are no more. A body that is to be committed with others goes to `desk`, and the worker to the next
+/// job.
+pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
-    while let Ok(Ticket { entry, reply }) = tickets.recv().await {
-        let (outcome, written) = fetch(&run, entry, &mut leash).await;
-        let told = match written {
+    while let Some(Ticket { entry, reply }) = next(&tickets, desk.as_ref()).await {
+        let (outcome, body) = fetch(&run, entry, &mut leash).await;
+        let told = match body {
             None => run.tell(outcome, &reply).await,
-            Some(written) => {
-                let unsettled = Unsettled { written, outcome, reply, since: Instant::now() };
-                match &settler {
-                    Some(settler) => settler.send(unsettled).await.map_err(drop),
-                    None => settle_batch(&run, vec![unsettled]).await,
+            Some(body) => {
+                let unsettled = Unsettled { body, outcome, reply, since: Instant::now() };
+                match &desk {
+                    Some(desk) => desk.bring(&run, unsettled).await,
+                    None => settle(&run, vec![unsettled]).await,
                 }
             }
         };
@@ -84,6 +86,17 @@ pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, settler: Opti
             return;
         }
     }
+}
+
+/// The next job; `None` if there are no more.
+async fn next(tickets: &Receiver<Ticket>, desk: Option<&Desk>) -> Option<Ticket> {
+    if let Ok(ticket) = tickets.try_recv() {
+        return Some(ticket);
+    }
+    desk.inspect(|desk| desk.pause());
+    let ticket = tickets.recv().await.ok()?;
+    desk.inspect(|desk| desk.resume());
+    Some(ticket)
 }
 
 /// Counts the bytes of bodies as they arrive, for whoever shows progress.

@@ -1,24 +1,19 @@
-//! Bodies that are written, but not committed → outcomes, each as soon as the disk has the file and its name.
+//! Bodies that are not committed yet → outcomes, each as soon as the system, or the disk, has the file and its name.
 //!
-//! ```text
-//!  workers ─▶ [bounded channel] ─▶ what came while the last batch was synced ─▶ the disk ─▶ outcomes
-//! ```
-//!
-//! No worker waits for the disk's word, and no batch for more to come: the slower the disk, the more files share a wait.
-//! When the channel is full, the workers wait, so few files are open at once.
+//! A batch of small bodies is put in place by one trip to the disk's threads, in its order. What is to be synced takes a few
+//! trips: no batch waits for more to come, and the slower the disk, the more files share a wait.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use rustix::process::{Resource, getrlimit};
 
 use super::run::Run;
-use crate::config::Durability;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
-use crate::output::{self, Written};
+use crate::output::{self, Held, Uncommitted, Written};
 use crate::text::escape;
 
 /// The most files of a batch: at 64, the two waits for the disk that a batch has are little beside the files' own syncs.
@@ -31,38 +26,37 @@ const SYNCS: usize = 4;
 /// Which part of the descriptors that the process may have a batch may take; as many files wait for the next one.
 const SHARE: u64 = 16;
 
-/// A body that is written, and what its job's outcome is if it can be committed.
+/// What an outcome takes in memory, about.
+const OUTCOME: usize = 512;
+
+/// A body that is complete, and what its job's outcome is if it can be committed.
 #[derive(Debug)]
 pub(super) struct Unsettled {
-    pub written: Written,
+    pub body: Uncommitted,
     pub outcome: Outcome,
     pub reply: Sender<Outcome>,
-    /// When it was written: what comes after is a part of the job's time.
+    /// When it was complete: what comes after is a part of the job's time.
     pub since: Instant,
 }
 
-/// The way for bodies that are to be synced; `None` where none is, or where descriptors are too few for files that wait.
-pub(super) fn queue(durability: Durability) -> Option<(Sender<Unsettled>, Receiver<Unsettled>)> {
-    let batch = batch();
-    (durability == Durability::Synced && batch > 1).then(|| async_channel::bounded(batch))
+impl Unsettled {
+    /// How much memory it takes.
+    pub fn memory(&self) -> usize {
+        self.body.memory() + OUTCOME
+    }
 }
 
-/// How many files a batch may have.
-fn batch() -> usize {
+/// How many files that are to be synced may wait for the disk: each is open.
+pub(super) fn max_batch() -> usize {
     let share = getrlimit(Resource::Nofile).current.map_or(MAX_BATCH as u64, |descriptors| descriptors / SHARE);
     usize::try_from(share).unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH)
 }
 
-/// Commits what the workers have written, batch after batch, until they are gone.
-pub(super) async fn settle(run: Arc<Run>, queue: Receiver<Unsettled>) {
-    while let Ok(first) = queue.recv().await {
-        let more = std::iter::from_fn(|| queue.try_recv().ok()).take(queue.capacity().unwrap_or(MAX_BATCH) - 1);
-        let batch = std::iter::once(first).chain(more).collect();
-        // Nobody listens any more: the run is being dropped, and this with it.
-        if settle_batch(&run, batch).await.is_err() {
-            return;
-        }
-    }
+/// What is left of a job when its body is on its way.
+struct Waiting {
+    outcome: Outcome,
+    reply: Sender<Outcome>,
+    since: Instant,
 }
 
 /// Commits a batch, and gives the outcomes.
@@ -70,16 +64,34 @@ pub(super) async fn settle(run: Arc<Run>, queue: Receiver<Unsettled>) {
 /// # Errors
 ///
 /// If nobody listens.
-pub(super) async fn settle_batch(run: &Run, batch: Vec<Unsettled>) -> Result<(), ()> {
-    let mut jobs = Vec::with_capacity(batch.len());
-    let mut bodies = Vec::with_capacity(batch.len());
-    for Unsettled { written, outcome, reply, since } in batch {
-        bodies.push(written);
-        jobs.push((outcome, reply, since));
+pub(super) async fn settle(run: &Run, batch: Vec<Unsettled>) -> Result<(), ()> {
+    let (mut held, mut written) = (Vec::new(), Vec::new());
+    let (mut of_held, mut of_written) = (Vec::new(), Vec::new());
+    for Unsettled { body, outcome, reply, since } in batch {
+        let waiting = Waiting { outcome, reply, since };
+        match body {
+            Uncommitted::Held(body) => {
+                of_held.push(waiting);
+                held.push(body);
+            }
+            Uncommitted::Written(body) => {
+                of_written.push(waiting);
+                written.push(body);
+            }
+        }
     }
-    let results = commit(bodies).await;
-    debug_assert_eq!(results.len(), jobs.len());
-    for ((mut outcome, reply, since), result) in jobs.into_iter().zip(results) {
+    if !held.is_empty() {
+        tell(run, of_held, put(held).await).await?;
+    }
+    if !written.is_empty() {
+        tell(run, of_written, commit(written).await).await?;
+    }
+    Ok(())
+}
+
+async fn tell(run: &Run, batch: Vec<Waiting>, results: Vec<Result<(), Error>>) -> Result<(), ()> {
+    debug_assert_eq!(results.len(), batch.len());
+    for (Waiting { mut outcome, reply, since }, result) in batch.into_iter().zip(results) {
         outcome.elapsed += since.elapsed();
         if let Err(error) = result {
             let url = outcome.final_url.as_ref().unwrap_or(&outcome.url);
@@ -88,6 +100,22 @@ pub(super) async fn settle_batch(run: &Run, batch: Vec<Unsettled>) -> Result<(),
         run.tell(outcome, &reply).await?;
     }
     Ok(())
+}
+
+/// Puts bodies in their places, in their order.
+async fn put(batch: Vec<Held>) -> Vec<Result<(), Error>> {
+    // Gone when the run is being dropped: a batch that is under way ends after the file that it is at.
+    let wanted = Arc::new(());
+    let wants = Arc::downgrade(&wanted);
+    let put = move || {
+        let results = batch.iter().take_while(|_| wants.strong_count() > 0).map(Held::put).collect();
+        // They come back to go where they came from: memory that one thread takes and another gives back has both wait for
+        // the allocator's lock.
+        (batch, results)
+    };
+    let (_batch, results) = unblock(Lane::Disk, put).await;
+    drop(wanted);
+    results
 }
 
 /// Syncs and names what was written, in its order.
@@ -113,13 +141,7 @@ mod tests {
     #[test]
     fn a_batch_takes_few_of_the_descriptors_that_there_are() {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        assert!((1..=MAX_BATCH).contains(&batch()));
-        assert!(batch() as u64 * SHARE <= descriptors.max(SHARE));
-    }
-
-    #[test]
-    fn only_what_is_synced_is_queued() {
-        assert!(queue(Durability::Written).is_none());
-        assert_eq!(queue(Durability::Synced).is_some(), batch() > 1);
+        assert!((1..=MAX_BATCH).contains(&max_batch()));
+        assert!(max_batch() as u64 * SHARE <= descriptors.max(SHARE));
     }
 }

@@ -1,7 +1,9 @@
 //! The attempt loop against a scripted server, with a clock that is handed in: no test here waits.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -10,7 +12,7 @@ use futures_lite::{StreamExt, future, stream};
 
 use super::Fetcher;
 use super::clock::{Clock, Wait};
-use crate::config::Config;
+use crate::config::{Config, Existing, Keep};
 use crate::error::ErrorKind;
 use crate::job::Job;
 use crate::offload::{Lane, unblock};
@@ -133,6 +135,44 @@ fn a_stop_ends_the_wait_before_another_attempt() {
     .unwrap();
     assert!(outcome.result().unwrap_err().is_interrupted());
     assert_eq!(outcome.attempts(), 1);
+}
+
+fn saver(dir: &Path, jobs: usize) -> Fetcher {
+    let keep = Keep::Save { dir: dir.to_owned(), existing: Existing::Replace };
+    Fetcher::builder().keep(keep).jobs(jobs).build().unwrap()
+}
+
+#[test]
+fn small_files_are_saved_together_and_each_fails_alone() {
+    const JOBS: usize = 100;
+    let (address, server) = serve(&[OK; JOBS]);
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("7")).unwrap();
+    let jobs = stream::iter((0..JOBS).map(move |n| format!("http://{address}/{n}")));
+    let outcomes: Vec<_> = async_io::block_on(saver(dir.path(), 1).fetch(jobs).collect());
+    server.join().unwrap();
+    assert_eq!(outcomes.len(), JOBS);
+    for outcome in outcomes {
+        let name = outcome.url().rsplit('/').next().unwrap();
+        match outcome.result() {
+            Ok(_) => assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"ok"),
+            Err(error) => assert_eq!((name, error.kind()), ("7", ErrorKind::Io)),
+        }
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), JOBS);
+}
+
+#[test]
+fn a_small_file_does_not_wait_for_a_job_that_is_stuck() {
+    let (address, server) = serve(&[OK]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let urls = [format!("http://{}/stuck", silent.local_addr().unwrap()), format!("http://{address}/a")];
+    let mut outcomes = saver(dir.path(), 2).fetch(stream::iter(urls));
+    let outcome = async_io::block_on(outcomes.next()).unwrap();
+    assert!(outcome.is_ok() && outcome.url().ends_with("/a"), "{outcome:?}");
+    assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"ok");
+    server.join().unwrap();
 }
 
 #[test]

@@ -12,9 +12,9 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::name::{Name, free_number};
 use super::places::{Missing, Places, shown};
-use super::temporary::{Entry, Temporary};
+use super::temporary::{Entry, Place, Temporary};
 use super::used::Used;
-use super::written::{Complete, Written};
+use super::written::{Complete, Uncommitted, Written};
 use crate::config::{Durability, Existing};
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
@@ -125,25 +125,40 @@ impl Folder {
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = retry_on_intr(|| openat(&place, name.file(), flags, Mode::empty())).map_err(failed)?;
-        Ok(Some(Complete::Written(Written::found(self.clone(), name.clone(), file.into(), place))))
+        let written = Written::found(self.clone(), name.clone(), file.into(), place);
+        Ok(Some(Complete::Uncommitted(Uncommitted::Written(written))))
     }
 
     /// Makes a temporary beside the file that it is to become. This blocks on the disk.
     pub(super) fn begin(&self, name: &Name) -> Result<Temporary, Error> {
+        self.make(name, Temporary::create)
+    }
+
+    /// As [`begin`](Self::begin), for a body that can be written again.
+    pub(super) fn begin_unseen(&self, name: &Name) -> Result<Temporary, Error> {
+        self.make(name, Temporary::create_unseen)
+    }
+
+    fn make(&self, name: &Name, make: impl Fn(&Place) -> io::Result<Temporary>) -> Result<Temporary, Error> {
         let failed = |e| self.failed("making", name, e);
         let missing = || failed(io::ErrorKind::NotFound.into());
         self.inner.spare.try_with(|| {
             let place = self.inner.places.open(name.folder(), Missing::Make)?.ok_or_else(missing)?;
-            Temporary::create(&place).map_err(failed)
+            make(&place).map_err(failed)
         })
     }
 
     /// Puts a complete file under its name, where it is if it is kept then. This blocks on the disk.
     pub(super) fn rename(&self, temporary: Temporary, name: &Name) -> Result<Entry, Error> {
-        temporary.rename(name.file()).map_err(|e| match e.kind() {
+        temporary.rename(name.file()).map_err(|e| self.not_named(name, e))
+    }
+
+    /// Why it could not be given its name.
+    pub(super) fn not_named(&self, name: &Name, e: io::Error) -> Error {
+        match e.kind() {
             io::ErrorKind::IsADirectory => self.failed("a directory is in the way of", name, e),
             _ => self.failed("naming", name, e),
-        })
+        }
     }
 
     /// Waits until the disk has what was named in a folder below this one, `""` being this one, where `entry` lies so many

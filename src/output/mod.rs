@@ -12,6 +12,7 @@
 mod folder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod held;
 mod name;
 mod places;
 mod sink;
@@ -21,6 +22,7 @@ mod used;
 mod written;
 
 pub(crate) use folder::{Folder, Rules};
+pub(crate) use held::Held;
 pub(crate) use name::Name;
 pub(crate) use sink::Sink;
-pub(crate) use written::{Complete, Written, commit, sync};
+pub(crate) use written::{Complete, Uncommitted, Written, commit, sync};

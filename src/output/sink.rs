@@ -7,10 +7,11 @@ use std::fs::File;
 use std::io::Write as _;
 
 use super::folder::Folder;
+use super::held::Held;
 use super::name::Name;
 use super::spool::{Settled, Spool, Store};
 use super::temporary::Temporary;
-use super::written::{Complete, Written};
+use super::written::{Complete, Uncommitted, Written};
 use crate::config::Durability;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
@@ -68,7 +69,7 @@ impl Sink {
         }
     }
 
-    /// Keeps the body, which is complete and verified. Not to be raced against a timer: given up half-way, the file is
+    /// Keeps the body, which is complete and verified, or has it ready to be kept together with others. Not to be raced against a timer: given up half-way, the file is
     /// there or it is not.
     ///
     /// # Errors
@@ -78,10 +79,7 @@ impl Sink {
         match self {
             Self::Count(bytes) => Ok(Complete::Kept(Kept::Counted { bytes })),
             Self::Hold(spool) => hand_over(spool.settle().await?).await.map(Complete::Kept),
-            Self::Save(spool) => {
-                let settled = spool.settle().await?;
-                unblock(Lane::Disk, move || put_in_place(settled)).await
-            }
+            Self::Save(spool) => save(spool.settle().await?).await,
         }
     }
 
@@ -102,19 +100,27 @@ async fn hand_over(settled: Settled<Unnamed>) -> Result<Kept, Error> {
     Ok(Kept::Held(Body { start: Vec::new(), rest: Some((file, bytes)) }))
 }
 
-/// Makes the file, if it isn't there yet, writes the rest and, if it need not be synced first, names it: one trip to the
-/// disk's threads for a small body.
-fn put_in_place(settled: Settled<Named>) -> Result<Complete, Error> {
+/// A small body is left to be put in its place with others. Of a large one the rest is written and, if it need not be synced
+/// first, it is named.
+async fn save(settled: Settled<Named>) -> Result<Complete, Error> {
     let Settled { store, part, buffer, bytes } = settled;
-    let mut part = part.map_or_else(|| store.open(), Ok)?;
-    store.append(&mut part, &buffer)?;
-    let Named { folder, name } = store;
-    if folder.durability() == Durability::Synced {
-        return Ok(Complete::Written(Written::new(folder, name, part, bytes)));
+    let is_synced = store.folder.durability() == Durability::Synced;
+    if part.is_none() && !is_synced {
+        return Ok(Complete::Uncommitted(Uncommitted::Held(Held::new(store.folder, store.name, buffer))));
     }
-    part.settle().map_err(|e| folder.failed("writing", &name, e))?;
-    folder.rename(part, &name)?.keep();
-    Ok(Complete::Kept(Kept::Saved { file: folder.path(&name), bytes }))
+    let write = move || {
+        let mut part = part.map_or_else(|| store.open(), Ok)?;
+        store.append(&mut part, &buffer)?;
+        let Named { folder, name } = store;
+        if is_synced {
+            let written = Written::new(folder, name, part, bytes);
+            return Ok(Complete::Uncommitted(Uncommitted::Written(written)));
+        }
+        part.settle().map_err(|e| folder.failed("writing", &name, e))?;
+        folder.rename(part, &name)?.keep();
+        Ok(Complete::Kept(Kept::Saved { file: folder.path(&name), bytes }))
+    };
+    unblock(Lane::Disk, write).await
 }
 
 /// Keeps a body in a file that has no name, in the system's folder for temporary files.
@@ -189,7 +195,11 @@ mod tests {
             assert_eq!(sink.bytes(), body.len() as u64);
             match sink.finish().await? {
                 Complete::Kept(kept) => Ok(kept),
-                Complete::Written(written) => panic!("{written:?}"),
+                Complete::Uncommitted(Uncommitted::Held(held)) => {
+                    let kept = held.kept();
+                    held.put().map(|()| kept)
+                }
+                Complete::Uncommitted(Uncommitted::Written(written)) => panic!("{written:?}"),
             }
         })
     }

@@ -3,6 +3,17 @@
 //! It owns the temporaries: `.smolget-` and 16 hexadecimal digits and `.part`, in the folder of the final name, each
 //! locked (flock) as long as the run that writes it lives. The kernel lets go of the lock however the run ends, so a
 //! temporary without one is a leftover, and one with it is never touched.
+//!
+//! ```text
+//! a body that is there whole:   open ─▶ lock ─▶ write ─▶ close ─▶ rename
+//! one that comes piece by piece: open ─▶ lock ─▶ look ─▶ write … ─▶ close a copy ─▶ (sync) ─▶ rename ─▶ close
+//! ```
+//!
+//! Two moments are open to the sweep of another run: between making a temporary and locking it, and, for a whole body, between
+//! closing it and naming it. A body that comes piece by piece could not be written again, so its name is looked for once it
+//! is locked, and it stays locked until it has its name: what `close` tells, a copy of the descriptor has to ask. A whole
+//! body can be written again, so it does without both: that it was swept away, the rename tells with `ENOENT`. Whatever lies
+//! under the drawn name then, if anything, is this file and nothing else, since nobody else draws the same 64 bits.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -52,19 +63,30 @@ enum Fate {
 }
 
 impl Temporary {
-    /// Makes a temporary in a folder and locks it.
+    /// Makes a temporary in a folder, locks it, and makes sure that it is there then.
     pub(super) fn create(place: &Place) -> io::Result<Self> {
+        Self::try_names(|| match Self::draw(place)? {
+            Some(temporary) if temporary.is_there()? => Ok(Some(temporary)),
+            _ => Ok(None),
+        })
+    }
+
+    /// As [`create`](Self::create), for a body that can be written again: it may have been swept away meanwhile.
+    pub(super) fn create_unseen(place: &Place) -> io::Result<Self> {
+        Self::try_names(|| Self::draw(place))
+    }
+
+    fn try_names(make: impl Fn() -> io::Result<Option<Self>>) -> io::Result<Self> {
         for _ in 0..TRIES {
-            let made = Self::attempt(place)?;
-            if let Some(temporary) = made {
+            if let Some(temporary) = make()? {
                 return Ok(temporary);
             }
         }
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no temporary name is free"))
     }
 
-    /// Makes a temporary under a name drawn at random; `None` if the name was there, or another run swept it away.
-    fn attempt(place: &Place) -> io::Result<Option<Self>> {
+    /// Makes a temporary under a name drawn at random; `None` if the name was there, or another run is sweeping it away.
+    fn draw(place: &Place) -> io::Result<Option<Self>> {
         let name = format!("{PREFIX}{:0DIGITS$x}{SUFFIX}", fastrand::u64(..));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = match retry_on_intr(|| openat(place, name.as_str(), flags, Mode::from_raw_mode(0o666))) {
@@ -73,19 +95,19 @@ impl Temporary {
             Err(e) => return Err(e.into()),
         };
         let temporary = Self { entry: Entry { place: Arc::clone(place), name, fate: Fate::Unlink }, file };
-        Ok(temporary.is_ours()?.then_some(temporary))
-    }
-
-    /// Locks the new file; whether it is still there then: a sweep may have come between making and locking.
-    ///
-    /// It looks for the name, not the link count, which some file systems in user space leave at zero.
-    fn is_ours(&self) -> io::Result<bool> {
-        match try_lock(&self.file) {
-            Err(Errno::WOULDBLOCK) => return Ok(false),
+        match try_lock(&temporary.file) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
             // No locks here. Then no sweep can get one either, and the file is safe without.
-            Err(e) => log::debug!("temporary {} has no lock: {e}", self.entry.name),
+            Err(e) => log::debug!("temporary {} has no lock: {e}", temporary.entry.name),
             Ok(()) => {}
         }
+        Ok(Some(temporary))
+    }
+
+    /// Whether the locked file is still there: a sweep may have come between making and locking.
+    ///
+    /// It looks for the name, not the link count, which some file systems in user space leave at zero.
+    fn is_there(&self) -> io::Result<bool> {
         match retry_on_intr(|| statat(&self.entry.place, self.entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
@@ -113,6 +135,16 @@ impl Temporary {
         }
     }
 
+    /// Closes the file, which tells whether a write has failed since it returned, and lets go of its lock.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Interrupted` if that can't be told any more: the descriptor is gone all the same.
+    pub(super) fn close(self) -> io::Result<Entry> {
+        let Self { file, entry } = self;
+        Ok(nix::unistd::close(file).map(|()| entry)?)
+    }
+
     /// Has the disk begin to take the file. What can't be begun is done by [`sync`](Self::sync).
     pub(super) fn begin_sync(&self) {
         // That nobody will read the pages soon is true, and has Linux write them out.
@@ -132,14 +164,19 @@ impl Temporary {
 
     /// Gives the file its final name in the same folder, in place of what has that name, and closes it.
     pub(super) fn rename(self, name: &str) -> io::Result<Entry> {
-        let Self { file: _locked, mut entry } = self;
-        retry_on_intr(|| renameat(&entry.place, entry.name.as_str(), &entry.place, name))?;
-        name.clone_into(&mut entry.name);
-        Ok(entry)
+        let Self { file: _locked, entry } = self;
+        entry.rename(name)
     }
 }
 
 impl Entry {
+    /// Gives what has this name another one in the same folder, in place of what has that.
+    pub(super) fn rename(mut self, name: &str) -> io::Result<Self> {
+        retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
+        name.clone_into(&mut self.name);
+        Ok(self)
+    }
+
     /// Waits until the disk has what was named in the folder that is so many levels above this.
     pub(super) fn sync_folder(&self, above: usize) -> io::Result<()> {
         let path = if above == 0 { ".".to_owned() } else { "../".repeat(above) };
@@ -311,9 +348,9 @@ mod tests {
     fn a_temporary_that_was_swept_before_it_was_locked_is_not_ours() {
         let dir = tempfile::tempdir().unwrap();
         let swept = Temporary::create(&place(dir.path())).unwrap();
-        assert!(swept.is_ours().unwrap());
+        assert!(swept.is_there().unwrap());
         fs::remove_file(dir.path().join(&swept.entry.name)).unwrap();
-        assert!(!swept.is_ours().unwrap());
+        assert!(!swept.is_there().unwrap());
     }
 
     #[test]

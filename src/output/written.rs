@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fs::File;
 
 use super::folder::Folder;
+use super::held::Held;
 use super::name::Name;
 use super::temporary::{Entry, Place, Temporary};
 use crate::error::{Error, ErrorKind};
@@ -20,8 +21,32 @@ use crate::outcome::Kept;
 #[derive(Debug)]
 pub(crate) enum Complete {
     Kept(Kept),
-    /// It is still to be committed, with others.
+    Uncommitted(Uncommitted),
+}
+
+/// A body that is still to be committed, with others. When it is dropped, nothing new is left.
+#[derive(Debug)]
+pub(crate) enum Uncommitted {
+    Held(Held),
     Written(Written),
+}
+
+impl Uncommitted {
+    /// What it is once it is committed.
+    pub(crate) fn kept(&self) -> Kept {
+        match self {
+            Self::Held(held) => held.kept(),
+            Self::Written(written) => written.kept(),
+        }
+    }
+
+    /// How much memory the body takes.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Held(held) => held.memory(),
+            Self::Written(_) => 0,
+        }
+    }
 }
 
 /// A file that is complete, but without the disk's word for it.
@@ -52,8 +77,7 @@ impl Written {
         Self { folder, name, part: Part::Found { file, place } }
     }
 
-    /// What it is once it is committed.
-    pub(crate) fn kept(&self) -> Kept {
+    fn kept(&self) -> Kept {
         let file = self.folder.path(&self.name);
         match self.part {
             Part::New { bytes, .. } => Kept::Saved { file, bytes },
@@ -206,7 +230,7 @@ mod tests {
         let folder = Folder::open(dir.path(), rules, Spare::new(|| false)).unwrap();
         let name = folder.claim("http://h/", Some("f/a")).unwrap();
         let find = || match block_on(folder.find(&name)).unwrap() {
-            Some(Complete::Written(written)) => written,
+            Some(Complete::Uncommitted(Uncommitted::Written(written))) => written,
             other => panic!("{other:?}"),
         };
         assert!(matches!(find().kept(), Kept::Skipped { file } if file == dir.path().join("f/a")));
