@@ -16,6 +16,7 @@ mod power;
 mod shape;
 mod strace;
 mod survey;
+mod sweep;
 
 #[allow(dead_code, reason = "shared with the integration tests, which take other parts of it")]
 #[path = "../support/reply.rs"]
@@ -77,6 +78,7 @@ fn torture(strace: &Strace) -> ExitCode {
     kill::at_calls(strace, &site, &known, seed, kills, &mut tally);
     kill::at_moments(strace, &site, seed, moments, &mut tally);
     fault::at_calls(strace, &site, &known, seed, faults, &mut tally);
+    sweep::between_steps(strace, &site, &mut tally);
     limits::all(strace, &site, &mut tally);
     order::of(&shape::DURABLE, strace, &site, &mut tally);
     power::cuts(&strace.binary, cuts, &mut tally);
