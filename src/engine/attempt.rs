@@ -8,6 +8,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_io::Timer;
@@ -26,6 +27,7 @@ use crate::error::{Error, ErrorKind};
 use crate::job::Job;
 use crate::outcome::Kept;
 use crate::output::{Complete, Name, Sink};
+use crate::reactor::Spliced;
 use crate::text::{self, Shown};
 use crate::transport::{self, BodyReader, Head, Received};
 
@@ -160,8 +162,14 @@ fn admit(run: &Run, head: &Head, length: Option<u64>) -> Result<Option<u64>, Err
 async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, sink: &mut Sink) -> Result<(), Error> {
     let max = run.config.max_size;
     let mut digest = job.checksum.map(|expected| (expected, Sha256::new()));
-    let mut turns = 0;
+    let (mut turns, mut may_splice) = (0, digest.is_none());
     loop {
+        if may_splice && body.can_splice() && sink.pipe().is_some() {
+            match pipe(run, leash, &mut body, sink).await? {
+                Piped::All => return Ok(()),
+                Piped::NoMore => may_splice = false,
+            }
+        }
         let data = leash.hold(body.fill_buf()).await?.map_err(transport::body_error)?;
         let length = data.len();
         if length == 0 {
@@ -182,6 +190,38 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
         return Ok(());
     }
     Err(Error::new(ErrorKind::Checksum, "the body is not the one that the checksum is of"))
+}
+
+/// How far a body went through a pipe.
+enum Piped {
+    /// To its end.
+    All,
+    /// The system moves nothing from its connection: what is left has to be read.
+    NoMore,
+}
+
+/// Takes the rest of a long body, whose length is known, to its end past this program's memory.
+async fn pipe(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: &mut Sink) -> Result<Piped, Error> {
+    let mut turns = 0;
+    loop {
+        let spliced = future::poll_fn(|cx| match sink.pipe() {
+            Some((pipe, room)) => body.poll_splice(cx, pipe, room.bytes, room.is_all),
+            None => Poll::Ready(Ok(Spliced::Full)),
+        });
+        match leash.hold(spliced).await?? {
+            Spliced::Bytes(0) => return Ok(Piped::All),
+            Spliced::Bytes(length) => {
+                run.traffic.add(length);
+                leash.hold(sink.piped(length)).await??;
+            }
+            Spliced::Full => leash.hold(sink.empty_pipe()).await??,
+            Spliced::Refused => {
+                leash.hold(sink.empty_pipe()).await??;
+                return Ok(Piped::NoMore);
+            }
+        }
+        take_turn(&mut turns).await;
+    }
 }
 
 /// Notes that a body was ready once more, and every [`TURN`] times lets others have their turn.

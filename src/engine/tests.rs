@@ -163,6 +163,30 @@ fn small_files_are_saved_together_and_each_fails_alone() {
 }
 
 #[test]
+fn a_long_body_is_saved_whole_or_not_at_all() {
+    const LENGTH: usize = 1_000_000;
+    let body: String = (0..LENGTH).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\nConnection: close\r\n\r\n");
+    for sent in [LENGTH, LENGTH - 1, LENGTH / 2, 300_000] {
+        let reply: &'static str = format!("{head}{}", &body[..sent]).leak();
+        let (address, server) = serve(vec![reply].leak());
+        let dir = tempfile::tempdir().unwrap();
+        let keep = Keep::Save { dir: dir.path().to_owned(), existing: Existing::Replace };
+        let fetcher = Fetcher::builder().keep(keep).retries(0).build().unwrap();
+        let outcome = async_io::block_on(fetcher.fetch(stream::iter([format!("http://{address}/a")])).next()).unwrap();
+        server.join().unwrap();
+        if sent == LENGTH {
+            assert_eq!(outcome.bytes(), LENGTH as u64);
+            assert!(fs::read_to_string(dir.path().join("a")).unwrap() == body);
+        } else {
+            let error = outcome.result().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+    }
+}
+
+#[test]
 fn a_small_file_does_not_wait_for_a_job_that_is_stuck() {
     let (address, server) = serve(&[OK]);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -133,12 +133,12 @@ mod tests {
                     sweep(&place);
                 }
             });
-            (0..500).for_each(|n| held(&folder, &format!("file-{n}")).put().unwrap());
+            (0..50).for_each(|n| held(&folder, &format!("file-{n}")).put().unwrap());
             is_over.store(true, Ordering::Relaxed);
         });
         assert!(
-            (0..500).map(|n| format!("file-{n}")).all(|out| fs::read_to_string(dir.path().join(&out)).unwrap() == out)
+            (0..50).map(|n| format!("file-{n}")).all(|out| fs::read_to_string(dir.path().join(&out)).unwrap() == out)
         );
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 500);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 50);
     }
 }

@@ -14,6 +14,8 @@ mod folder;
 pub(crate) mod fuzz;
 mod held;
 mod name;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_pipe.rs")]
+mod pipe;
 mod places;
 mod sink;
 mod spool;

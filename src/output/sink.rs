@@ -5,11 +5,13 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 
 use super::folder::Folder;
 use super::held::Held;
 use super::name::Name;
-use super::spool::{Settled, Spool, Store};
+use super::pipe;
+use super::spool::{Room, Settled, Spool, Store};
 use super::temporary::Temporary;
 use super::written::{Complete, Uncommitted, Written};
 use crate::config::Durability;
@@ -57,6 +59,34 @@ impl Sink {
             }
             Self::Hold(spool) => spool.write(data).await,
             Self::Save(spool) => spool.write(data).await,
+        }
+    }
+
+    /// A pipe for a long body, which takes it past this program's memory, and how much may be put there; `None` if there is
+    /// none to be had.
+    pub(crate) fn pipe(&mut self) -> Option<(&OwnedFd, Room)> {
+        match self {
+            Self::Count(_) => None,
+            Self::Hold(spool) => spool.pipe(),
+            Self::Save(spool) => spool.pipe(),
+        }
+    }
+
+    /// Takes note of so many bytes that were put into the pipe. As [`write`](Self::write).
+    pub(crate) async fn piped(&mut self, bytes: usize) -> Result<(), Error> {
+        match self {
+            Self::Count(_) => Ok(()),
+            Self::Hold(spool) => spool.piped(bytes).await,
+            Self::Save(spool) => spool.piped(bytes).await,
+        }
+    }
+
+    /// Makes room in the pipe.
+    pub(crate) async fn empty_pipe(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Count(_) => Ok(()),
+            Self::Hold(spool) => spool.empty_pipe().await,
+            Self::Save(spool) => spool.empty_pipe().await,
         }
     }
 
@@ -140,6 +170,10 @@ impl Store for Unnamed {
     fn append(&self, file: &mut File, bytes: &[u8]) -> Result<(), Error> {
         file.write_all(bytes).map_err(|e| Error::io("writing a large body to a temporary file", e))
     }
+
+    fn append_from(&self, file: &mut File, source: &OwnedFd, bytes: usize) -> Result<(), Error> {
+        pipe::drain(source, file, bytes).map_err(|e| Error::io("writing a large body to a temporary file", e))
+    }
 }
 
 /// Keeps a body beside the file that it is to become.
@@ -158,6 +192,10 @@ impl Store for Named {
 
     fn append(&self, temporary: &mut Temporary, bytes: &[u8]) -> Result<(), Error> {
         temporary.append(bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
+    }
+
+    fn append_from(&self, temporary: &mut Temporary, pipe: &OwnedFd, bytes: usize) -> Result<(), Error> {
+        temporary.append_from(pipe, bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
     }
 }
 

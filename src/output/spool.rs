@@ -8,7 +8,10 @@
 //! ```
 
 use std::mem;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use super::pipe::{self, Pipe};
 use crate::error::{Error, ErrorKind};
 use crate::offload::{Lane, Task, unblock};
 
@@ -24,6 +27,17 @@ pub(crate) trait Store: Clone + Send + 'static {
     fn open(&self) -> Result<Self::Part, Error>;
 
     fn append(&self, part: &mut Self::Part, bytes: &[u8]) -> Result<(), Error>;
+
+    /// Appends so many bytes, which are in a pipe.
+    fn append_from(&self, part: &mut Self::Part, pipe: &OwnedFd, bytes: usize) -> Result<(), Error>;
+}
+
+/// How much may be put into a pipe.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) bytes: usize,
+    /// Nothing is in it.
+    pub(crate) is_all: bool,
 }
 
 /// A body that is arriving.
@@ -32,6 +46,9 @@ pub(crate) struct Spool<S: Store> {
     store: S,
     state: State<S::Part>,
     bytes: u64,
+    /// Where a long body arrives, past this program's memory.
+    pipe: Option<Pipe>,
+    in_pipe: usize,
 }
 
 /// A body that has arrived: what is on the disk, if anything, and what comes after it.
@@ -52,7 +69,7 @@ enum State<P> {
 
 impl<S: Store> Spool<S> {
     pub(super) fn new(store: S) -> Self {
-        Self { store, state: State::Idle { part: None, buffer: Vec::new() }, bytes: 0 }
+        Self { store, state: State::Idle { part: None, buffer: Vec::new() }, bytes: 0, pipe: None, in_pipe: 0 }
     }
 
     /// How many bytes were taken.
@@ -79,9 +96,34 @@ impl<S: Store> Spool<S> {
         Ok(())
     }
 
+    /// A pipe for what comes next, and how much may be put into it; `None` if there is none to be had.
+    pub(super) fn pipe(&mut self) -> Option<(&OwnedFd, Room)> {
+        if self.pipe.is_none() {
+            self.pipe = Pipe::open();
+        }
+        let room = Room { bytes: pipe::SIZE.saturating_sub(self.in_pipe), is_all: self.in_pipe == 0 };
+        self.pipe.as_ref().map(|pipe| (&pipe.input, room))
+    }
+
+    /// Takes note of so many bytes that were put into the pipe. Once they are many the disk takes them, which this waits for.
+    pub(super) async fn piped(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes += bytes as u64;
+        self.in_pipe += bytes;
+        if self.in_pipe >= pipe::SIZE / 2 { self.empty_pipe().await } else { Ok(()) }
+    }
+
+    /// Has the disk take what is in the pipe, after all that came before.
+    pub(super) async fn empty_pipe(&mut self) -> Result<(), Error> {
+        if self.in_pipe > 0 {
+            self.idle().await?;
+            self.spill();
+        }
+        self.idle().await.map(drop)
+    }
+
     /// The whole of it, once the disk has taken what was on its way.
     pub(super) async fn settle(mut self) -> Result<Settled<S>, Error> {
-        self.idle().await?;
+        self.empty_pipe().await?;
         match self.state {
             State::Idle { part, buffer } => Ok(Settled { store: self.store, part, buffer, bytes: self.bytes }),
             State::Busy(_) | State::Failed => Err(failed_before()),
@@ -89,7 +131,8 @@ impl<S: Store> Spool<S> {
     }
 
     /// Removes what is on the disk; returns when it is gone.
-    pub(super) async fn discard(self) {
+    pub(super) async fn discard(mut self) {
+        self.in_pipe = 0;
         if let Ok(Settled { part: Some(part), .. }) = self.settle().await {
             unblock(Lane::Disk, move || drop(part)).await;
         }
@@ -112,11 +155,20 @@ impl<S: Store> Spool<S> {
     /// Sends what is in memory to the disk, and does not wait: it is part of [`idle`](Self::idle) to do so.
     fn spill(&mut self) {
         let store = self.store.clone();
+        let piped = mem::take(&mut self.in_pipe);
+        let pipe = self.pipe.as_ref().map(|pipe| Arc::clone(&pipe.output)).filter(|_| piped > 0);
         if let State::Idle { part, mut buffer } = mem::replace(&mut self.state, State::Failed) {
             self.state = State::Busy(unblock(Lane::Disk, move || {
                 let mut part = part.map_or_else(|| store.open(), Ok)?;
-                store.append(&mut part, &buffer)?;
-                buffer.clear();
+                if !buffer.is_empty() {
+                    store.append(&mut part, &buffer)?;
+                    buffer.clear();
+                }
+                if let Some(pipe) = pipe {
+                    // Nothing comes through memory any more.
+                    buffer = Vec::new();
+                    store.append_from(&mut part, &pipe, piped)?;
+                }
                 Ok((part, buffer))
             }));
         }
@@ -154,6 +206,12 @@ mod tests {
             part.0.extend_from_slice(bytes);
             self.pieces.lock().unwrap().push(bytes.len());
             Ok(())
+        }
+
+        fn append_from(&self, part: &mut Self::Part, pipe: &OwnedFd, bytes: usize) -> Result<(), Error> {
+            let mut buffer = vec![0; bytes];
+            assert_eq!(rustix::io::read(pipe, &mut buffer).unwrap(), bytes);
+            self.append(part, &buffer)
         }
     }
 
@@ -209,6 +267,25 @@ mod tests {
         assert_eq!(refused.unwrap_err().to_string(), "disk full");
         assert!(block_on(spool.write(b"more")).is_err());
         assert!(block_on(spool.settle()).is_err());
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn what_comes_through_a_pipe_follows_what_came_through_memory() {
+        for first in [0, 10, PIECE, PIECE + 10] {
+            let (mut spool, body) = (spool(usize::MAX), body(first + 50_000));
+            let (memory, rest) = body.split_at(first);
+            block_on(spool.write(memory)).unwrap();
+            for piped in rest.chunks(20_000) {
+                let (input, room) = spool.pipe().expect("a pipe is left");
+                assert!(room.bytes >= piped.len());
+                assert_eq!(rustix::io::write(input, piped).unwrap(), piped.len());
+                block_on(spool.piped(piped.len())).unwrap();
+            }
+            assert_eq!(spool.bytes(), body.len() as u64);
+            let settled = block_on(spool.settle()).unwrap();
+            assert!(settled.part.unwrap().0 == body && settled.buffer.is_empty(), "{first}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, retry_on_intr};
 
+use super::pipe;
+
 const PREFIX: &str = ".smolget-";
 const SUFFIX: &str = ".part";
 
@@ -87,7 +89,7 @@ impl Temporary {
 
     /// Makes a temporary under a name drawn at random; `None` if the name was there, or another run is sweeping it away.
     fn draw(place: &Place) -> io::Result<Option<Self>> {
-        let name = format!("{PREFIX}{:0DIGITS$x}{SUFFIX}", fastrand::u64(..));
+        let name = draw_name();
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = match retry_on_intr(|| openat(place, name.as_str(), flags, Mode::from_raw_mode(0o666))) {
             Ok(file) => File::from(file),
@@ -118,6 +120,11 @@ impl Temporary {
     /// Adds to the end.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
+    }
+
+    /// Adds what is in a pipe to the end; so many bytes are.
+    pub(super) fn append_from(&mut self, source: &OwnedFd, bytes: usize) -> io::Result<()> {
+        pipe::drain(source, &mut self.file, bytes)
     }
 
     /// Asks whether a write has failed since it returned: `close` is where NFS and FUSE tell.
@@ -202,6 +209,17 @@ impl Drop for Entry {
             log::debug!("{} was not removed: {e}", self.name);
         }
     }
+}
+
+/// A name for a temporary. Formatting would cost as much as all else that is done here for a small file.
+fn draw_name() -> String {
+    let mut name = String::with_capacity(PREFIX.len() + DIGITS + SUFFIX.len());
+    name.push_str(PREFIX);
+    let bits = fastrand::u64(..);
+    let digits = (0..DIGITS).filter_map(|digit| char::from_digit((bits >> (4 * digit)) as u32 & 0xf, 16));
+    digits.for_each(|digit| name.push(digit));
+    name.push_str(SUFFIX);
+    name
 }
 
 /// Waits until the disk has what was named in a folder, which takes the right to read it. Some file systems know no such

@@ -31,3 +31,14 @@ pub use self::portable::block_on;
 pub(crate) use self::portable::{Pulse, Tcp};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::{pulse::Pulse, tcp::Tcp};
+
+/// What came of moving bytes from a connection into a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spliced {
+    /// So many were moved; none at the stream's end.
+    Bytes(usize),
+    /// The pipe takes no more.
+    Full,
+    /// The system does no such thing with this connection; bytes can only be read.
+    Refused,
+}

@@ -36,6 +36,18 @@ impl Tcp {
         self.0.get_ref().peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// There is no such thing.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub fn poll_splice(
+        &self,
+        _cx: &mut Context<'_>,
+        _pipe: &std::os::fd::OwnedFd,
+        _room: usize,
+        _is_empty: bool,
+    ) -> Poll<io::Result<super::Spliced>> {
+        Poll::Ready(Ok(super::Spliced::Refused))
+    }
+
     /// Pending until a read may have something to give.
     #[cfg(test)]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +11,9 @@ use futures_lite::future::poll_fn;
 use futures_lite::{AsyncRead, AsyncWrite};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use rustix::pipe::{SpliceFlags, splice};
 
+use super::Spliced;
 use super::source::{Left, Source};
 use super::sources::{Key, Sources};
 
@@ -72,6 +75,29 @@ impl Tcp {
     pub fn is_quiet(&self) -> bool {
         !self.source.may_have_input()
             || self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Moves what has come, up to `room` bytes of it, into a pipe, once something has. Whether the pipe had something in it
+    /// before is asked, because a pipe that is full and a connection that has nothing say the same.
+    pub fn poll_splice(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: &OwnedFd,
+        room: usize,
+        is_empty: bool,
+    ) -> Poll<io::Result<Spliced>> {
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        let is_nothing =
+            |peeked: io::Result<usize>| peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        self.source.poll_input(cx, || match splice(&self.stream, None, pipe, None, room, flags) {
+            Ok(n) => Ok((Spliced::Bytes(n), Left::Maybe)),
+            // The stream's end is something, too.
+            Err(Errno::AGAIN) if !is_empty && !is_nothing(self.stream.peek(&mut [0])) => {
+                Ok((Spliced::Full, Left::Maybe))
+            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok((Spliced::Refused, Left::Maybe)),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// Pending until a read may have something to give.
@@ -171,6 +197,31 @@ mod tests {
             }
             assert_eq!(sizes, [30, 30, 30, 10]);
             assert!(!tcp.is_quiet());
+        });
+    }
+
+    #[test]
+    fn what_comes_is_moved_into_a_pipe_until_that_is_full_and_then_the_end() {
+        block_on(async {
+            let (tcp, mut peer) = pair().await;
+            let (output, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+            rustix::pipe::fcntl_setpipe_size(&input, 4096).unwrap();
+            let writing = thread::spawn(move || peer.write_all(&[7; 200_000]).unwrap());
+            let (mut buffer, mut moved, mut held) = (vec![0; 200_000], 0, 0);
+            loop {
+                match poll_fn(|cx| tcp.poll_splice(cx, &input, 1 << 20, held == 0)).await.unwrap() {
+                    Spliced::Bytes(0) => break,
+                    Spliced::Bytes(n) => held += n,
+                    Spliced::Refused => panic!("a TCP connection is refused"),
+                    Spliced::Full => {
+                        moved += rustix::io::read(&output, &mut buffer).unwrap();
+                        held = 0;
+                    }
+                }
+            }
+            writing.join().unwrap();
+            assert!(moved > 0, "it was never full");
+            assert_eq!(moved + held, 200_000);
         });
     }
 

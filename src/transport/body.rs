@@ -9,6 +9,7 @@
 //! never a clean end.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,9 +23,13 @@ use super::h1::{Decoder, Span};
 use super::pool::Pool;
 use super::shelf::Expected;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::reactor::Spliced;
 
 /// How many times in a row framing alone may be received before others get their turn, and time limits are looked at.
 const BARREN_TURN: u32 = 32;
+
+/// How much of a body has to be left for a pipe to be worth its while.
+const SPLICED: u64 = 128 * 1024;
 
 /// Reads a body. Dropped before the end, it closes the connection.
 #[derive(Debug)]
@@ -111,6 +116,42 @@ impl BodyReader {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Whether much of the body is still to come, and can go [into a pipe](Self::poll_splice).
+    pub fn can_splice(&self) -> bool {
+        let Some(Source { connection, buffer, decoder }) = &self.source else { return false };
+        buffer.is_empty() && connection.can_splice() && decoder.left().is_some_and(|left| left >= SPLICED)
+    }
+
+    /// Moves what comes next of the body into a pipe that has so much room, and nothing in it or something. No bytes are its
+    /// end. Once it was begun, the rest has to go the same way.
+    pub fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &OwnedFd,
+        room: usize,
+        is_empty: bool,
+    ) -> Poll<Result<Spliced, Error>> {
+        let Some(Source { connection, decoder, .. }) = &mut self.source else {
+            return Poll::Ready(self.failed.take().map_or(Ok(Spliced::Bytes(0)), Err));
+        };
+        let left = decoder.left().map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        match connection.poll_splice(cx, pipe, room.min(left), is_empty) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(Spliced::Bytes(0))) => self.end(),
+            Poll::Ready(Ok(spliced)) => {
+                if let Spliced::Bytes(n) = spliced {
+                    decoder.pass(n);
+                    if decoder.is_done() {
+                        self.release();
+                    }
+                }
+                return Poll::Ready(Ok(spliced));
+            }
+            Poll::Ready(Err(trouble)) => self.fail(trouble_with(trouble, Phase::Body)),
+        }
+        Poll::Ready(self.failed.take().map_or(Ok(Spliced::Bytes(0)), Err))
     }
 
     /// The connection ended; only a body that lasts until then ends with it.

@@ -1,6 +1,7 @@
 //! One connection: a stream, where it leads to, and the watch over its silence.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::pool::Origin;
 use super::shelf::{Expected, Shelf};
 use super::stream::Stream;
 use super::watchdog::{Silence, Watchdog};
+use crate::reactor::Spliced;
 use crate::text;
 
 /// A connection to an origin.
@@ -96,6 +98,37 @@ impl Connection {
             Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Io(error))),
             Poll::Pending => {
                 shelf.take_back(buffer);
+                let limit = self.watchdog.limit();
+                self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
+            }
+        }
+    }
+
+    /// Whether what is received can be moved into a pipe as it is.
+    pub fn can_splice(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_))
+    }
+
+    /// Moves what comes next into a pipe. See [`Tcp::poll_splice`].
+    pub fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &OwnedFd,
+        room: usize,
+        is_empty: bool,
+    ) -> Poll<Result<Spliced, Trouble>> {
+        let spliced = match &self.stream {
+            Stream::Plain(socket) => socket.poll_splice(cx, pipe, room, is_empty),
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => Poll::Ready(Ok(Spliced::Refused)),
+        };
+        match spliced {
+            Poll::Ready(Ok(spliced)) => {
+                self.watchdog.feed();
+                Poll::Ready(Ok(spliced))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Io(error))),
+            Poll::Pending => {
                 let limit = self.watchdog.limit();
                 self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
             }

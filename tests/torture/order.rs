@@ -12,7 +12,7 @@ use crate::tally::Tally;
 /// Watches a run of that shape: each file is a case.
 pub fn of(shape: &Shape, strace: &Strace, site: &Site, tally: &mut Tally) {
     let place = Place::new(shape.before);
-    let calls = strace.watch(&place, shape, site, "fsync,rename,renameat,renameat2,write");
+    let calls = strace.watch(&place, shape, site, "fsync,rename,renameat,renameat2,splice,write");
     let each = FILES.iter().map(|file| {
         let verdict = in_order(&calls, &place.out(), file);
         let verdict = verdict.map_err(|step| format!("{} is not {step}", file.name));
@@ -37,7 +37,7 @@ fn in_order(calls: &[Call], out: &Path, file: &File) -> Result<(), &'static str>
     let rename = find("rename", &[&shown(folder), &format!(", \"{last}\"")], 0).ok_or("named")?;
     let temporary = rename.text.split('"').nth(1).ok_or("named")?;
     let sync = find("fsync", &[temporary], 0).ok_or("synced")?;
-    let mut writes = calls.iter().filter(|call| call.name == "write" && call.text.contains(temporary));
+    let mut writes = calls.iter().filter(|call| ["splice", "write"].contains(&call.name.as_str()) && call.text.contains(temporary));
     let row = find("write", &["/rows>", &format!("{}\\\"", path.display())], 0).ok_or("told")?;
     let is_synced =
         |folder: &Path| find("fsync", &[&shown(folder)], rename.ended).is_some_and(|sync| sync.ended <= row.begun);

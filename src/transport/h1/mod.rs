@@ -162,6 +162,24 @@ impl Decoder {
         Ok(span)
     }
 
+    /// How many bytes are still to come, where nothing but body is among them.
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// Takes note of so many bytes of [those that are left](Self::left), which went another way.
+    pub fn pass(&mut self, bytes: usize) {
+        if let State::Length(left) = &mut self.state {
+            take(left, bytes);
+            if *left == 0 {
+                self.state = State::Done;
+            }
+        }
+    }
+
     /// Takes note that the connection ended and nothing more will come.
     ///
     /// # Errors
