@@ -85,7 +85,12 @@ impl Report {
     /// Counts outcomes that there is nothing to write of, and so doesn't block.
     pub fn count(&mut self, outcomes: &[Outcome]) {
         for outcome in outcomes {
-            self.tally.count(&End::of(outcome));
+            // A row would be made for nothing but the log.
+            if log::log_enabled!(log::Level::Info) {
+                self.tell(&Row::from(outcome));
+            } else {
+                self.tally.count(&End::of(outcome));
+            }
         }
     }
 

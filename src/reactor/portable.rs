@@ -31,6 +31,9 @@ impl Tcp {
         }
     }
 
+    /// Nothing to do: the system is always asked.
+    pub fn doubt(&self) {}
+
     /// Whether nothing has come, and the connection is open.
     pub fn is_quiet(&self) -> bool {
         self.0.get_ref().peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
@@ -118,6 +121,7 @@ mod tests {
         block_on(async {
             let mut tcp = Tcp::connect(address).await.unwrap();
             let (mut peer, _) = listener.accept().unwrap();
+            tcp.doubt();
             assert!(tcp.is_quiet());
             tcp.write_all(b"ask").await.unwrap();
             peer.read_exact(&mut [0; 3]).unwrap();

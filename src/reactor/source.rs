@@ -83,6 +83,11 @@ impl Source {
         lock(&self.state).output.poll(cx, write)
     }
 
+    /// Forgets that all was read: news may be on their way that nobody has heard yet.
+    pub fn doubt(&self) {
+        lock(&self.state).input.is_ready = true;
+    }
+
     /// Whether there may be something to read, as far as is known: nothing is called.
     pub fn may_have_input(&self) -> bool {
         lock(&self.state).input.is_ready
@@ -145,6 +150,14 @@ mod tests {
         assert_eq!(poll(&source, &[Ok(Left::Nothing)]), (Poll::Ready(None), 1));
         assert!(!source.may_have_input());
         assert_eq!(poll(&source, &[]), (Poll::Pending, 0));
+    }
+
+    #[test]
+    fn who_doubts_asks_again() {
+        let source = Source::default();
+        source.doubt();
+        assert!(source.may_have_input());
+        assert_eq!(poll(&source, &[Err(io::ErrorKind::WouldBlock.into())]), (Poll::Pending, 1));
     }
 
     #[test]

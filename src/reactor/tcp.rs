@@ -71,6 +71,11 @@ impl Tcp {
         &self.stream
     }
 
+    /// Has the next look ask the system, whatever is known.
+    pub fn doubt(&self) {
+        self.source.doubt();
+    }
+
     /// Whether nothing has come, as far as is known by now, and the connection is open.
     pub fn is_quiet(&self) -> bool {
         !self.source.may_have_input()

@@ -17,6 +17,10 @@ use super::watchdog::{Silence, Watchdog};
 use crate::reactor::Spliced;
 use crate::text;
 
+/// How long it is enough to go by what the system last told of a connection. A request that follows the one before at
+/// once needs no call to ask; while others have their turn, something may come that nobody has heard of yet.
+const HEARSAY: Duration = Duration::from_micros(50);
+
 /// A connection to an origin.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -51,9 +55,12 @@ impl Connection {
         self.is_reused
     }
 
-    /// Whether it may serve another request. See [`Stream::is_quiet`].
-    pub fn is_quiet(&mut self) -> bool {
+    /// Whether it may serve another request, after it has waited so long. See [`Stream::is_quiet`].
+    pub fn is_quiet(&mut self, waited: Duration) -> bool {
         self.is_reused = true;
+        if waited > HEARSAY {
+            self.stream.doubt();
+        }
         self.stream.is_quiet()
     }
 

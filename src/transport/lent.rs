@@ -25,6 +25,10 @@ impl<S> Lent<S> {
     pub fn new(inner: S, pool: Arc<Pool>) -> Self {
         Self { inner, buffer: Buffer::default(), pool }
     }
+
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {

@@ -77,8 +77,8 @@ impl Pool {
         state.close_old();
         // The most recent first: the server is least likely to have given it up.
         while let Some(at) = state.idle.iter().rposition(|idle| idle.connection.origin().is_of(url)) {
-            let Idle { mut connection, .. } = state.idle.remove(at)?;
-            if connection.is_quiet() {
+            let Idle { mut connection, since } = state.idle.remove(at)?;
+            if connection.is_quiet(since.elapsed()) {
                 return Some(connection);
             }
         }

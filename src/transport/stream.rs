@@ -17,6 +17,15 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// Has the next look at what has come ask the system, rather than go by what it has told so far.
+    pub fn doubt(&self) {
+        match self {
+            Self::Plain(socket) => socket.doubt(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.get_ref().0.get_ref().get_ref().doubt(),
+        }
+    }
+
     /// Whether an idle connection may be used again: it is open, and nothing has come that nobody asked for.
     ///
     /// It asks without waiting. A TLS server may have sent session tickets; reading them is part of the asking.

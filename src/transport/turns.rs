@@ -24,6 +24,10 @@ impl<S> Turns<S> {
         Self { inner, left: READS }
     }
 
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
     /// Whoever is above was asked for data again.
     pub fn begin_turn(&mut self) {
         self.left = READS;

@@ -40,7 +40,7 @@ pub fn all(strace: &Strace, site: &Site, tally: &mut Tally) {
     }
     tally.row("ulimit -f", limits.file_size());
     for option in ["--json", "--durable"] {
-        let case = format!("ulimit -n 16, -j 64, {option}");
+        let case = format!("ulimit -n 18, -j 64, {option}");
         tally.row(&case, limits.descriptors(option, |n| format!("file-{n}")));
         tally.row(&format!("{case}, a folder for each"), limits.descriptors(option, |n| format!("folder-{n}/file")));
     }
@@ -158,7 +158,7 @@ impl Limits<'_> {
         let url = self.site.url(large, shape);
         let list: String = (0..MANY).map(|n| format!("{url}\n out={}\n", name(n))).collect();
         let out = place.out();
-        let script = r#"ulimit -n 16 && exec "$@""#;
+        let script = r#"ulimit -n 18 && exec "$@""#;
         let args = ["-c", script, "sh", path(self.binary), "-i", "-", option, "-j", "64", "-d", path(&out)];
         let end = place.run(Path::new("sh"), &args.map(str::to_owned), &list);
         let whole = place.files().values().filter(|content| **content == FILES[large].new_content()).count();

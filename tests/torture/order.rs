@@ -37,7 +37,8 @@ fn in_order(calls: &[Call], out: &Path, file: &File) -> Result<(), &'static str>
     let rename = find("rename", &[&shown(folder), &format!(", \"{last}\"")], 0).ok_or("named")?;
     let temporary = rename.text.split('"').nth(1).ok_or("named")?;
     let sync = find("fsync", &[temporary], 0).ok_or("synced")?;
-    let mut writes = calls.iter().filter(|call| ["splice", "write"].contains(&call.name.as_str()) && call.text.contains(temporary));
+    let mut writes =
+        calls.iter().filter(|call| ["splice", "write"].contains(&call.name.as_str()) && call.text.contains(temporary));
     let row = find("write", &["/rows>", &format!("{}\\\"", path.display())], 0).ok_or("told")?;
     let is_synced =
         |folder: &Path| find("fsync", &[&shown(folder)], rename.ended).is_some_and(|sync| sync.ended <= row.begun);
