@@ -64,7 +64,7 @@ impl Need {
     /// How many workers stay below a limit; `None` if one does not.
     fn workers(self, taken: u64, limit: u64) -> Option<usize> {
         let workers = limit.checked_sub(taken + self.rest)? / self.worker;
-        usize::try_from(workers).ok().filter(|workers| *workers > 0)
+        Some(usize::try_from(workers).unwrap_or(usize::MAX)).filter(|workers| *workers > 0)
     }
 }
 

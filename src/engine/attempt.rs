@@ -4,7 +4,7 @@
 //!  send ─▶ head ─┬▶ redirect ─▶ drain ─▶ send …
 //!                ├▶ 400 and above, or a redirect that is refused ─▶ drain ─▶ failed
 //!                ├▶ a part of the file ─▶ failed
-//!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed, or written and left to `settle`
+//!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed, or left to `gather`
 //! ```
 
 use std::borrow::Cow;

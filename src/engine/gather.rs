@@ -34,6 +34,9 @@ const MAX_WAITING: usize = 40;
 /// worker waits for it.
 const MAX_MEMORY: usize = 128 * 1024;
 
+/// How much of that is enough for a batch, however few bodies it is.
+const MUCH: usize = MAX_MEMORY / 2;
+
 /// How long a body waits for others: too short to be noticed, and long enough for some to come where files are many.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -134,16 +137,28 @@ impl Desk {
     pub async fn bring(&self, run: &Run, unsettled: Unsettled) -> Result<(), ()> {
         let memory = unsettled.memory();
         if self.counts.memory.load(Ordering::Relaxed) + memory > MAX_MEMORY {
+            self.ring_if_idle();
             return settle(run, vec![unsettled]).await;
         }
         self.counts.memory.fetch_add(memory, Ordering::Relaxed);
         self.queue.send(unsettled).await.map_err(drop)?;
-        if self.queue.len() >= self.few && self.counts.batches.load(Ordering::Relaxed) == 0 {
-            ring(&self.bell);
-        } else if let Some(timer) = &self.timer {
+        let is_enough = self.queue.len() >= self.few || self.counts.memory.load(Ordering::Relaxed) >= MUCH;
+        if is_enough && self.ring_if_idle() {
+            return Ok(());
+        }
+        if let Some(timer) = &self.timer {
             ring(timer);
         }
         Ok(())
+    }
+
+    /// Rings, unless a batch is on its way, which takes what has come by its end; whether it rang.
+    fn ring_if_idle(&self) -> bool {
+        let is_idle = self.counts.batches.load(Ordering::Relaxed) == 0;
+        if is_idle {
+            ring(&self.bell);
+        }
+        is_idle
     }
 }
 

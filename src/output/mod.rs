@@ -1,7 +1,7 @@
 //! Bodies → files, memory or nothing.
 //!
 //! ```text
-//! job ─▶ Folder::claim ─▶ Name ─▶ Sink ─▶ bytes in memory ─▶ (large: a file, not yet under its name) ─┬▶ finish ─▶ Kept
+//! job ─▶ Folder::claim ─▶ Name ─▶ Sink ─▶ bytes in memory ─▶ (large: a file, not yet under its name) ─┬▶ finish ─▶ Complete
 //!                                                                                                    └▶ discard
 //! ```
 //!

@@ -9,8 +9,8 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
@@ -42,7 +42,10 @@ struct Share;
 
 impl Share {
     fn take() -> Option<Self> {
-        let most = getrlimit(Resource::Nofile).current.map_or(MOST, |descriptors| (descriptors / SHARE / 2).min(MOST));
+        static LIMIT: OnceLock<u64> = OnceLock::new();
+        let most = *LIMIT.get_or_init(|| {
+            getrlimit(Resource::Nofile).current.map_or(MOST, |descriptors| (descriptors / SHARE / 2).min(MOST))
+        });
         let taken =
             PIPES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pipes| (pipes < most).then_some(pipes + 1));
         taken.ok().map(|_| Self)
@@ -72,7 +75,9 @@ pub(super) fn drain(pipe: &OwnedFd, file: &mut File, mut bytes: usize) -> io::Re
         match retry_on_intr(|| splice(pipe, None, &*file, None, bytes, SpliceFlags::MOVE)) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(moved) => bytes = bytes.saturating_sub(moved),
-            Err(Errno::INVAL | Errno::NOSYS) => return copy(pipe, file, bytes),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => {
+                return copy(pipe, file, bytes);
+            }
             Err(e) => return Err(e.into()),
         }
     }

@@ -99,8 +99,8 @@ impl Sink {
         }
     }
 
-    /// Keeps the body, which is complete and verified, or has it ready to be kept together with others. Not to be raced against a timer: given up half-way, the file is
-    /// there or it is not.
+    /// Keeps the body, which is complete and verified, or has it ready to be kept together with others. Not to be raced
+    /// against a timer: given up half-way, the file is there or it is not.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! Bytes as they arrive → memory while they are few, the disk in large pieces once they are more.
 //!
-//! It owns the buffer and the one piece that may be on its way to the disk. Where the disk part is, a [`Store`] says.
+//! It owns the buffer, a long body's pipe, and the one piece that may be on its way to the disk out of either. Where the
+//! disk part is, a [`Store`] says.
 //! A write that is given up half-way (a time limit) loses track of nothing: the piece stays here until it is settled.
 //!
 //! ```text
@@ -16,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::offload::{Lane, Task, unblock};
 
 /// How much is held in memory, and how much goes to the disk at once: small files then cost one trip to the disk's
-/// threads, and large ones a trip for every 64 KiB, which is as fast as larger pieces are.
+/// threads, and large ones a trip for every 64 KiB. Those that come through a pipe have larger ones.
 pub(super) const PIECE: usize = 64 * 1024;
 
 /// Where the bytes go that memory does not hold. All of it blocks on the disk.

@@ -1,8 +1,8 @@
 //! Bytes that are not complete yet → a file under a name that no one takes for the final one.
 //!
 //! It owns the temporaries: `.smolget-` and 16 hexadecimal digits and `.part`, in the folder of the final name, each
-//! locked (flock) as long as the run that writes it lives. The kernel lets go of the lock however the run ends, so a
-//! temporary without one is a leftover, and one with it is never touched.
+//! locked (flock) while it is written. The kernel lets go of the lock however the run ends, so a temporary without one is a
+//! leftover, and one with it is never touched.
 //!
 //! ```text
 //! a body that is there whole:   open ─▶ lock ─▶ write ─▶ close ─▶ rename

@@ -1,6 +1,6 @@
 //! A future → its output, on this thread, which waits for the sockets itself.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::sources::{Key, Sources};
+use super::sources::{Key, Patience, Sources};
 
 /// Runs a future to its end on this thread, as [`async_io::block_on`] does, and waits for the connections of every
 /// [`Fetcher`](crate::Fetcher) meanwhile: a run that is driven here takes the fewest system calls. Under any other executor it
@@ -38,13 +38,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Whether this thread waits for the sockets itself while it waits.
-pub(super) fn is_on_duty() -> bool {
-    ON_DUTY.get()
+/// Whether whoever is woken by this is polled by this thread's loop, which waits for the sockets itself. Another executor may
+/// run within the loop: it does not return to it while it waits.
+pub(super) fn is_of_loop(waker: &Waker) -> bool {
+    LOOP.with_borrow(|of_loop| of_loop.as_ref().is_some_and(|of_loop| of_loop.will_wake(waker)))
 }
 
 thread_local! {
-    static ON_DUTY: Cell<bool> = const { Cell::new(false) };
+    static LOOP: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
 /// A thread that waits for news, or for being woken.
@@ -89,7 +90,9 @@ struct Seat {
     sources: &'static Sources,
     parker: Arc<Parker>,
     key: Key,
-    was_on_duty: bool,
+    waker: Waker,
+    /// The loop that this one runs within, on the same thread.
+    outer: Option<Waker>,
 }
 
 impl Seat {
@@ -97,14 +100,15 @@ impl Seat {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let parker = Arc::new(Parker { is_woken: AtomicBool::new(false), is_asleep: AtomicBool::new(false), bell });
         let key = sources.add_loop(&parker.bell, Arc::clone(&parker))?;
-        Ok(Self { sources, parker, key, was_on_duty: ON_DUTY.replace(true) })
+        let waker = Waker::from(Arc::clone(&parker));
+        let outer = LOOP.replace(Some(waker.clone()));
+        Ok(Self { sources, parker, key, waker, outer })
     }
 
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
-        let waker = Waker::from(Arc::clone(&self.parker));
         loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&self.waker)) {
                 return output;
             }
             self.wait();
@@ -115,8 +119,8 @@ impl Seat {
     fn wait(&self) {
         let Parker { is_woken, is_asleep, .. } = &*self.parker;
         is_asleep.store(true, Ordering::SeqCst);
-        let waiting = (!is_woken.load(Ordering::SeqCst)).then_some(&self.parker);
-        if let Err(error) = self.sources.harvest(waiting) {
+        let patience = if is_woken.load(Ordering::SeqCst) { Patience::None } else { Patience::Endless };
+        if let Err(error) = self.sources.harvest(patience, Some(&self.parker)) {
             // It has no reason to fail. Whatever it is, it must not become a loop that heats the machine.
             log::debug!("waiting for connections: {error}");
             std::thread::sleep(std::time::Duration::from_millis(10));
@@ -128,7 +132,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        ON_DUTY.set(self.was_on_duty);
+        LOOP.set(self.outer.take());
         // The bell may live on in wakers, and would go on ringing here.
         let _ = rustix::event::epoll::delete(self.sources.epoll(), &self.parker.bell);
         self.sources.remove(self.key);

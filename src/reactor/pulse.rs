@@ -3,15 +3,15 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 use async_io::{Async, Readable};
 
-use super::parker::is_on_duty;
-use super::sources::Sources;
-use std::os::fd::OwnedFd;
+use super::parker::is_of_loop;
+use super::sources::{Patience, Sources};
 
 /// Keeps the news coming while it is polled.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Pulse {
 impl Pulse {
     /// Takes the news that there are, and has the task woken when there are more.
     pub fn poll(&mut self, cx: &mut Context<'_>) {
-        if is_on_duty() {
+        if is_of_loop(cx.waker()) {
             return;
         }
         if let Err(error) = self.try_poll(cx) {
@@ -36,10 +36,10 @@ impl Pulse {
         loop {
             let next = self.next.get_or_insert_with(|| Box::pin(watch.readable()));
             match next.as_mut().poll(cx) {
-                Poll::Pending => return sources.harvest(None),
+                Poll::Pending => return sources.harvest(Patience::None, None),
                 Poll::Ready(_) => self.next = None,
             }
-            sources.harvest(None)?;
+            sources.harvest(Patience::None, None)?;
         }
     }
 }

@@ -26,8 +26,8 @@ pub(super) enum Left {
 pub(super) struct News {
     pub input: bool,
     pub output: bool,
-    /// No more comes after what is there: reads have to go on until one says so.
-    pub is_last: bool,
+    /// A read may bring less than there is: reads have to go on until one says that there is no more.
+    pub stops_short: bool,
 }
 
 /// The readiness of one descriptor.
@@ -40,7 +40,7 @@ pub(super) struct Source {
 struct State {
     input: Side,
     output: Side,
-    is_ending: bool,
+    stops_short: bool,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Source {
     /// Takes news, and wakes who waits for it.
     pub fn tell(&self, news: News) {
         let mut state = lock(&self.state);
-        state.is_ending |= news.is_last;
+        state.stops_short |= news.stops_short;
         let reader = news.input.then(|| state.input.tell()).flatten();
         let writer = news.output.then(|| state.output.tell()).flatten();
         drop(state);
@@ -68,9 +68,9 @@ impl Source {
         cx: &mut Context<'_>,
         read: impl FnMut() -> io::Result<(T, Left)>,
     ) -> Poll<io::Result<T>> {
-        let State { input, is_ending, .. } = &mut *lock(&self.state);
+        let State { input, stops_short, .. } = &mut *lock(&self.state);
         let read = input.poll(cx, read);
-        input.is_ready |= *is_ending && read.is_ready();
+        input.is_ready |= *stops_short && read.is_ready();
         read
     }
 
@@ -127,7 +127,7 @@ impl Side {
 mod tests {
     use super::*;
 
-    const INPUT: News = News { input: true, output: false, is_last: false };
+    const INPUT: News = News { input: true, output: false, stops_short: false };
 
     fn poll(source: &Source, results: &[io::Result<Left>]) -> (Poll<Option<io::ErrorKind>>, usize) {
         let mut calls = 0;
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_end_is_read_although_all_before_it_was_taken() {
         let source = Source::default();
-        source.tell(News { is_last: true, ..INPUT });
+        source.tell(News { stops_short: true, ..INPUT });
         assert_eq!(poll(&source, &[Ok(Left::Nothing)]), (Poll::Ready(None), 1));
         assert_eq!(poll(&source, &[Ok(Left::Nothing)]), (Poll::Ready(None), 1));
     }

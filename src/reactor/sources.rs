@@ -20,7 +20,18 @@ use crate::sync::lock;
 const BATCH: usize = 64;
 
 /// All that a socket can have to say, each time that it changes.
-const ALL: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const ALL: EventFlags = ODD.union(EventFlags::IN).union(EventFlags::OUT).union(EventFlags::ET);
+
+/// After these a read that brings less than was asked for has not brought all: it stops before the end, which comes only
+/// once it is read for itself, and at the mark of urgent data.
+const ODD: EventFlags = EventFlags::RDHUP.union(EventFlags::PRI);
+
+/// How long to wait for news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    None,
+    Endless,
+}
 
 /// What is registered, and where.
 #[derive(Debug)]
@@ -111,17 +122,17 @@ impl Sources {
 
     /// Registers a descriptor as `source`, until it is closed: then the key has to be [removed](Self::remove).
     pub fn add(&self, descriptor: impl AsFd, source: Arc<Source>) -> io::Result<Key> {
-        self.register(descriptor, Registered::Source(source))
+        self.register(descriptor, Registered::Source(source), ALL)
     }
 
     /// Registers what wakes a loop that waits here.
     pub fn add_loop(&self, descriptor: impl AsFd, parker: Arc<Parker>) -> io::Result<Key> {
-        self.register(descriptor, Registered::Loop(parker))
+        self.register(descriptor, Registered::Loop(parker), EventFlags::IN | EventFlags::ET)
     }
 
-    fn register(&self, descriptor: impl AsFd, registered: Registered) -> io::Result<Key> {
+    fn register(&self, descriptor: impl AsFd, registered: Registered, flags: EventFlags) -> io::Result<Key> {
         let key = lock(&self.table).insert(registered);
-        let added = epoll::add(&self.epoll, descriptor, key.data(), ALL);
+        let added = epoll::add(&self.epoll, descriptor, key.data(), flags);
         added.inspect_err(|_| self.remove(key))?;
         Ok(key)
     }
@@ -133,23 +144,23 @@ impl Sources {
         drop(registered);
     }
 
-    /// Takes the news that there are, waiting for some if there is a loop, `waiting`, to wait.
-    pub fn harvest(&self, waiting: Option<&Arc<Parker>>) -> io::Result<()> {
+    /// Takes the news that there are, for the loop `own` if it is one that takes them.
+    pub fn harvest(&self, patience: Patience, own: Option<&Arc<Parker>>) -> io::Result<()> {
         const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut events = Vec::<Event>::with_capacity(BATCH);
-        let limit = if waiting.is_some() { None } else { Some(&NOW) };
+        let limit = (patience == Patience::None).then_some(&NOW);
         match epoll::wait(&self.epoll, spare_capacity(&mut events), limit) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         // From here on it hears of what is woken without being rung.
-        waiting.inspect(|parker| parker.get_up());
+        own.inspect(|parker| parker.get_up());
         for event in events {
             let registered = lock(&self.table).get(Key::of(event.data)).cloned();
             match registered {
                 Some(Registered::Source(source)) => source.tell(news(event.flags)),
                 // Its wake-up was taken from a loop that waits beside this one.
-                Some(Registered::Loop(parker)) if waiting.is_none_or(|own| !Arc::ptr_eq(own, &parker)) => parker.ring(),
+                Some(Registered::Loop(parker)) if own.is_none_or(|own| !Arc::ptr_eq(own, &parker)) => parker.ring(),
                 Some(Registered::Loop(_)) | None => {}
             }
         }
@@ -160,8 +171,8 @@ impl Sources {
 fn news(flags: EventFlags) -> News {
     let is_over = flags.intersects(EventFlags::ERR | EventFlags::HUP);
     News {
-        input: is_over || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+        input: is_over || flags.intersects(ODD | EventFlags::IN),
         output: is_over || flags.contains(EventFlags::OUT),
-        is_last: is_over || flags.contains(EventFlags::RDHUP),
+        stops_short: is_over || flags.intersects(ODD),
     }
 }

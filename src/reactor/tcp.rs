@@ -100,7 +100,9 @@ impl Tcp {
             Err(Errno::AGAIN) if !is_empty && !is_nothing(self.stream.peek(&mut [0])) => {
                 Ok((Spliced::Full, Left::Maybe))
             }
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok((Spliced::Refused, Left::Maybe)),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => {
+                Ok((Spliced::Refused, Left::Maybe))
+            }
             Err(error) => Err(error.into()),
         })
     }
@@ -266,14 +268,15 @@ mod tests {
 
     #[test]
     fn any_executor_will_do_and_many_loops_at_once() {
-        let loops: Vec<thread::JoinHandle<u8>> = (0..12)
+        let loops: Vec<thread::JoinHandle<u8>> = (0..15)
             .map(|at| {
-                thread::spawn(move || match at % 4 {
+                thread::spawn(move || match at % 5 {
                     0 => block_on(echo()),
                     1 => future::block_on(echo_by_pulse()),
                     2 => portable::block_on(echo_by_pulse()),
-                    // A loop within a loop.
-                    _ => block_on(async { block_on(echo()) + echo().await - 7 }),
+                    // A loop within a loop, and another executor within one.
+                    3 => block_on(async { block_on(echo()) + echo().await - 7 }),
+                    _ => block_on(async { future::block_on(echo_by_pulse()) }),
                 })
             })
             .collect();

@@ -14,16 +14,21 @@ const MAX_SIZE: usize = super::h1::MAX_HEAD;
 pub(super) struct Memory {
     bytes: Vec<u8>,
     /// Its share of what there may be at most, as long as it lives.
-    _share: Option<Arc<()>>,
+    share: Option<Arc<()>>,
 }
 
 impl Memory {
     pub fn new(size: usize, share: Option<Arc<()>>) -> Self {
-        Self { bytes: vec![0; size], _share: share }
+        Self { bytes: vec![0; size], share }
     }
 
     pub fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Whether it is one of the few large pieces.
+    pub fn has_share(&self) -> bool {
+        self.share.is_some()
     }
 }
 

@@ -4,7 +4,7 @@
 //! limits of connecting and of silence. It follows no redirect, tries nothing again but a request on a kept connection
 //! that turned out closed, and knows neither jobs nor files.
 //!
-//! What http-types can't carry travels beside it, as [`Messages`] tells.
+//! What http-types has no room for travels in its extensions, as [`Messages`] tells.
 
 mod body;
 mod buffer;

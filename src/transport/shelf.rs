@@ -78,9 +78,9 @@ impl Shelf {
     pub fn take_back(&self, buffer: &mut Buffer) {
         let Some(memory) = buffer.give_back() else { return };
         let mut spare = lock(&self.spare);
-        let shelf = match memory.len() {
-            USUAL => &mut spare.usual,
-            LARGE => &mut spare.large,
+        let shelf = match (memory.len(), memory.has_share()) {
+            (USUAL, _) => &mut spare.usual,
+            (_, true) => &mut spare.large,
             // It has grown for a head of unusual size.
             _ => return,
         };

@@ -28,7 +28,7 @@ impl Stream {
 
     /// Whether an idle connection may be used again: it is open, and nothing has come that nobody asked for.
     ///
-    /// It asks without waiting. A TLS server may have sent session tickets; reading them is part of the asking.
+    /// It goes by what the system has told, and asks, without waiting, only where that is in doubt. A TLS server may have sent session tickets; reading them is part of the asking.
     pub fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(socket) => socket.is_quiet(),

@@ -4,6 +4,7 @@
 //! types above have their own checks, but `HeaderValue`, for one, takes CR and LF.
 
 use std::fmt;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use surf::Url;
@@ -92,7 +93,8 @@ pub(crate) fn encode(out: &mut Vec<u8>, method: Method, url: &Url, fields: &Fiel
         out.extend_from_slice(host);
         // `Url` has no port where it is the scheme's default one.
         if let Some(port) = url.port() {
-            out.extend_from_slice(format!(":{port}").as_bytes());
+            // A `Vec` takes all that is written to it.
+            let _ = write!(out, ":{port}");
         }
         out.extend_from_slice(b"\r\n");
     }
