@@ -13,7 +13,7 @@ aiohttp_hash = 5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178
 llhttp = $(OUT)/vectors/aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fuzz vectors abuse torture lint audit bench doc static install clean tools
+.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench doc static install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ abuse: tools ## do to the program all that servers can: make abuse ROUNDS=20 SEE
 
 torture: tools ## kill it, fail its calls, fill its disk: some hundred times, or make torture POINTS=500. Needs strace
 	$(call harness,torture)
+
+budget: tools ## count allocations and system calls a request and the bytes of the program: fails 5 % over tests/budget/budget.txt
+	$(call harness,budget)
 
 lint: tools ## format, clippy, documentation, Python, no tokio in the tree, cargo-deny if it is installed
 	$(CARGO) fmt --check
