@@ -4,6 +4,7 @@
 //! what it would have had to wait for, and sometimes not; this one makes the same calls each time.
 
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -75,15 +76,21 @@ impl Served {
         }
     }
 
-    /// Waits until its first thread, which does the fetching, is in one of these states.
+    /// Waits until every thread of it is in one of these states: one for the disk may have something to give back.
     fn wait_for_state(&self, states: &[char]) {
-        let path = format!("/proc/{0}/task/{0}/stat", self.pid.as_raw_nonzero());
+        let tasks = format!("/proc/{}/task", self.pid.as_raw_nonzero());
         eventually(|| {
-            let stat = fs::read_to_string(&path).unwrap_or_default();
-            // The state follows the name, which is in brackets and may hold anything (proc_pid_stat(5)).
-            stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with(states))
+            let threads = fs::read_dir(&tasks).into_iter().flatten().flatten();
+            threads.map(|thread| state(&thread.path())).all(|state| state.is_some_and(|state| states.contains(&state)))
         });
     }
+}
+
+/// The state of a thread; `None` where it is gone.
+fn state(thread: &Path) -> Option<char> {
+    let stat = fs::read_to_string(thread.join("stat")).ok()?;
+    // It follows the name, which is in brackets and may hold anything (proc_pid_stat(5)).
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 fn eventually(mut is_so: impl FnMut() -> bool) {
