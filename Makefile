@@ -13,7 +13,7 @@ aiohttp_hash = 5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178
 llhttp = $(OUT)/vectors/aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench doc static install clean tools
+.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench micro doc static install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,7 @@ lint: tools ## format, clippy, documentation, Python, no tokio in the tree, carg
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/fuzz/targets/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --bench micro -- --cfg benching -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --bins --no-default-features --features cli -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --lib --no-deps
@@ -74,6 +75,9 @@ audit: tools ## compare the tree with the RustSec advisories: needs cargo-deny a
 bench: tools ## measure it beside curl, wget2, aria2c and aiohttp: make bench ROUNDS=5 ONLY=discarded,saved CURL=curl
 	@command -v $(PYTHON) >/dev/null || { echo '$(no_python)' >&2; exit 1; }
 	@CARGO='$(CARGO)' PYTHONPATH=benches $(PYTHON) -B -m side_by_side '$(abspath $(OUT))/bench'
+
+micro: tools ## measure parts by themselves, allocations too: codec, channels, list, rows; or make micro ARGS=codec
+	RUSTFLAGS='--cfg benching' $(CARGO) bench --locked --target-dir $(OUT)/micro --bench micro -- $(ARGS)
 
 doc: tools ## build the library's documentation: target/doc/smolget
 	$(CARGO) doc --locked --lib --no-deps

@@ -24,6 +24,9 @@
 //! In scope: HTTP/1.1 over TCP and TLS, redirects, retries, mirrors, time limits, lists of jobs, bodies to files, to
 //! memory or to nothing. Out of scope, by design: HTTP/2, cookies, recursion, uploads, any scheme but http and https.
 
+#[cfg(any(test, benching))]
+#[doc(hidden)]
+pub mod benching;
 mod config;
 mod engine;
 mod error;

@@ -52,6 +52,8 @@ use self::connection::Connection;
 use self::exchange::{NoResponse, exchange};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::h1::fuzz;
+#[cfg(any(test, benching))]
+pub(crate) use self::h1::{Decoder, HeadStep, encode};
 pub(crate) use self::h1::{Fields, Head};
 pub(crate) use self::messages::{Messages, Received};
 use self::pool::{Origin, Pool};
