@@ -27,7 +27,7 @@ fn count_under_strace(workload: &Workload, site: &Site, binary: &Path, count: us
     let mut command = Command::new("strace");
     // -D: the process that is started is the program, and strace the one beside it.
     command
-        .args(["-D", "-f", "-qq", "-c", "-U", "calls,name"])
+        .args(["-D", "-f", "-qq", "-c", "-U", "calls,name", "-e", &format!("trace={}", workload.calls)])
         .arg(binary)
         .args(["-q", "--retries", "0", "-j", &workload.at_once.to_string(), "-i"])
         .arg(&list);
