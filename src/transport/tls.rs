@@ -11,9 +11,10 @@ use std::sync::{Arc, OnceLock};
 use futures_rustls::TlsConnector;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, KeyProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
 use surf::http::url::Host;
 
@@ -90,7 +91,7 @@ impl Tls {
             Trust::System => config.with_root_certificates(system_roots()?),
             Trust::Pem(file) => config.dangerous().with_custom_certificate_verifier(pem_verifier(file)?),
             Trust::Anything => {
-                let verifier = Arc::new(Unverified(Arc::new(ring::default_provider())));
+                let verifier = Arc::new(Unverified(provider()));
                 config.dangerous().with_custom_certificate_verifier(verifier)
             }
         };
@@ -101,9 +102,24 @@ impl Tls {
 }
 
 fn client_config(clock: Clock) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
-    ClientConfig::builder_with_details(Arc::new(ring::default_provider()), Arc::new(clock))
+    ClientConfig::builder_with_details(provider(), Arc::new(clock))
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::new(ErrorKind::Tls, "TLS can't be set up").with_source(e))
+}
+
+/// What ring offers, but for keys of our own: without client certificates nothing is signed, and the code that could is
+/// left out.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() })
+}
+
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("client certificates are not supported".to_owned()))
+    }
 }
 
 fn pem_verifier(file: &Path) -> Result<Arc<Pinned>, Error> {
@@ -129,8 +145,7 @@ fn pem_verifier(file: &Path) -> Result<Arc<Pinned>, Error> {
     if roots.is_empty() {
         return Err(unusable("holds no certificate"));
     }
-    let provider = Arc::new(ring::default_provider());
-    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
     let webpki = webpki.map_err(|_| unusable("holds no usable certificate"))?;
     Ok(Arc::new(Pinned::new(webpki, certificates)))
 }
@@ -213,7 +228,6 @@ mod tests {
     use std::thread;
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-    use rustls::pki_types::PrivateKeyDer;
     use rustls::{ServerConfig, ServerConnection};
 
     use super::*;
