@@ -1,30 +1,34 @@
-//! Roots that a user names → a verifier that also believes a server whose own certificate is among them.
+//! Roots → a verifier of what is below them, which also believes a server whose own certificate the user has named.
 //!
 //! `openssl req -x509` makes certificates that are their own CA. webpki refuses such a one as a server's, whoever trusts it;
-//! curl does not, and whoever puts it in `--cacert` means it. All else is webpki's to decide.
+//! curl does not, and whoever puts it in `--cacert` means it. All else is webpki's to decide. Revocation lists are not asked
+//! for, as they are not by rustls' own verifier unless it is given some; but that one brings the code to read them.
 
-use std::sync::Arc;
-
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// What webpki calls it when a server shows a CA's certificate. It looks at the dates before it looks at that.
 pub(super) const CA_ITSELF: &str = "CaUsedAsEndEntity";
 
-/// Believes what is below the roots, and the roots themselves.
+/// Believes what is below the roots, and what is named.
 #[derive(Debug)]
 pub(super) struct Pinned {
-    webpki: Arc<WebPkiServerVerifier>,
-    roots: Vec<CertificateDer<'static>>,
+    roots: RootCertStore,
+    named: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Pinned {
-    pub fn new(webpki: Arc<WebPkiServerVerifier>, roots: Vec<CertificateDer<'static>>) -> Self {
-        Self { webpki, roots }
+    pub fn new(
+        roots: RootCertStore,
+        named: Vec<CertificateDer<'static>>,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Self {
+        Self { roots, named, algorithms }
     }
 }
 
@@ -38,16 +42,17 @@ impl ServerCertVerifier for Pinned {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(error) if is_ca_itself(&error) && self.roots.contains(end_entity) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
+        let shown = ParsedCertificate::try_from(end_entity)?;
+        let algorithms = self.algorithms.all;
+        match verify_server_cert_signed_by_trust_anchor(&shown, &self.roots, intermediates, now, algorithms) {
+            Err(error) if is_ca_itself(&error) && self.named.contains(end_entity) => {}
+            verdict => verdict?,
         }
+        verify_server_name(&shown, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -56,7 +61,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -65,11 +70,11 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -78,7 +83,6 @@ mod tests {
     use std::time::Duration;
 
     use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
-    use rustls::RootCertStore;
     use rustls::crypto::ring;
 
     use super::*;
@@ -99,11 +103,10 @@ mod tests {
     fn verify(trusted: &CertificateDer<'static>, shown: &CertificateDer<'static>, name: &str, at: u64) -> bool {
         let mut store = RootCertStore::empty();
         store.add(trusted.clone()).unwrap();
-        let provider = Arc::new(ring::default_provider());
-        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().unwrap();
+        let algorithms = ring::default_provider().signature_verification_algorithms;
         let name = ServerName::try_from(name).unwrap();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(at));
-        Pinned::new(webpki, vec![trusted.clone()]).verify_server_cert(shown, &[], &name, &[], now).is_ok()
+        Pinned::new(store, vec![trusted.clone()], algorithms).verify_server_cert(shown, &[], &name, &[], now).is_ok()
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures_rustls::TlsConnector;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, KeyProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
@@ -83,18 +82,16 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
-        let config = client_config(self.clock)?;
-        let config = match &self.trust {
+        let verifier: Arc<dyn ServerCertVerifier> = match &self.trust {
             Trust::BuiltIn => {
-                config.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+                let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+                Arc::new(verifier(roots, Vec::new()))
             }
-            Trust::System => config.with_root_certificates(system_roots()?),
-            Trust::Pem(file) => config.dangerous().with_custom_certificate_verifier(pem_verifier(file)?),
-            Trust::Anything => {
-                let verifier = Arc::new(Unverified(provider()));
-                config.dangerous().with_custom_certificate_verifier(verifier)
-            }
+            Trust::System => Arc::new(verifier(system_roots()?, Vec::new())),
+            Trust::Pem(file) => Arc::new(pem_verifier(file)?),
+            Trust::Anything => Arc::new(Unverified(provider())),
         };
+        let config = client_config(self.clock)?.dangerous().with_custom_certificate_verifier(verifier);
         let mut config = config.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
@@ -122,7 +119,11 @@ impl KeyProvider for NoKeys {
     }
 }
 
-fn pem_verifier(file: &Path) -> Result<Arc<Pinned>, Error> {
+fn verifier(roots: RootCertStore, named: Vec<CertificateDer<'static>>) -> Pinned {
+    Pinned::new(roots, named, provider().signature_verification_algorithms)
+}
+
+fn pem_verifier(file: &Path) -> Result<Pinned, Error> {
     let unusable = |why: &str| {
         let file = file.display().to_string();
         let message = format!(
@@ -145,9 +146,7 @@ fn pem_verifier(file: &Path) -> Result<Arc<Pinned>, Error> {
     if roots.is_empty() {
         return Err(unusable("holds no certificate"));
     }
-    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    let webpki = webpki.map_err(|_| unusable("holds no usable certificate"))?;
-    Ok(Arc::new(Pinned::new(webpki, certificates)))
+    Ok(verifier(roots, certificates))
 }
 
 fn system_roots() -> Result<RootCertStore, Error> {
