@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use futures_lite::{AsyncBufRead, AsyncRead};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, copy};
 use super::connection::{Connection, Trouble};
 use super::exchange::{is_unannounced_end, trouble_with};
 use super::h1::{Decoder, Span};
@@ -199,11 +199,7 @@ impl AsyncBufRead for BodyReader {
 impl AsyncRead for BodyReader {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let n = match self.as_mut().poll_fill_buf(cx) {
-            Poll::Ready(Ok(data)) => {
-                let n = data.len().min(buf.len());
-                buf.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
-                n
-            }
+            Poll::Ready(Ok(data)) => copy(data, buf),
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => return Poll::Pending,
         };

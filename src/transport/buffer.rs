@@ -50,15 +50,6 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// Copies bytes that wait, as many as fit; they still wait.
-    pub fn copy_to(&self, to: &mut [u8]) -> usize {
-        let n = self.unread().len().min(to.len());
-        if let (Some(from), Some(to)) = (self.unread().get(..n), to.get_mut(..n)) {
-            to.copy_from_slice(from);
-        }
-        n
-    }
-
     /// Marks the first `n` bytes as used.
     pub fn consume(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.end);
@@ -110,6 +101,15 @@ impl Buffer {
             self.memory.bytes.resize(size, 0);
         }
     }
+}
+
+/// Copies as many bytes as fit: how many.
+pub(super) fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let n = from.len().min(to.len());
+    if let (Some(from), Some(to)) = (from.get(..n), to.get_mut(..n)) {
+        to.copy_from_slice(from);
+    }
+    n
 }
 
 impl fmt::Debug for Buffer {

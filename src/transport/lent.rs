@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, copy};
 use super::pool::Pool;
 use super::shelf::Expected;
 
@@ -44,7 +44,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
                 }
             }
         }
-        let n = buffer.copy_to(buf);
+        let n = copy(buffer.unread(), buf);
         buffer.consume(n);
         if buffer.is_empty() {
             pool.shelf().take_back(buffer);
