@@ -13,10 +13,10 @@ aiohttp_hash = 5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178
 llhttp = $(OUT)/vectors/aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench micro doc static install clean tools
+.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench micro doc static dist static-check install clean tools
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: tools ## fetch: make run ARGS='-j 4 http://…'; without ARGS, demonstrate on this machine alone
 ifdef ARGS
@@ -82,12 +82,24 @@ micro: tools ## measure parts by themselves, allocations too: codec, channels, l
 doc: tools ## build the library's documentation: target/doc/smolget
 	$(CARGO) doc --locked --lib --no-deps
 
-static: export RUSTFLAGS += -C target-feature=+crt-static $(mips_flags) $(if $(std_installed),,$(own_crt))
-static: tools ## build a static program: make static TARGET=mipsel-unknown-linux-musl
+static: export RUSTFLAGS += -C target-feature=+crt-static $(mips_flags) $(if $(std_installed),,$(own_std_flags) $(thumb))
+static: tools ## build a static program: make static TARGET=mipsel-unknown-linux-musl; STD=source even where std is installed
 	@$(or $(std_installed),$(std_source),{ echo '$(no_std)' >&2; exit 1; })
-	$(if $(std_installed),,RUSTC_BOOTSTRAP=1) $(CARGO) $(static_build) --release --locked --target $(TARGET) \
-	$(if $(std_installed),,$(std_from_source)) || { echo '$(no_cross_compiler)' >&2; exit 1; }
-	@echo "$(OUT)/$(TARGET)/release/smolget: $$(wc -c <$(OUT)/$(TARGET)/release/smolget) bytes"
+	$(if $(std_installed),,RUSTC_BOOTSTRAP=1) $(static_cargo) rustc --bin smolget --profile static --locked --target $(TARGET) \
+	$(if $(std_installed),,$(std_from_source)) $(if $(std_installed),,-- $(lean)) || { echo '$(no_cross_compiler)' >&2; exit 1; }
+	@echo "$(static_program): $$(wc -c <$(static_program)) bytes"
+
+# One after the other, each as far as it comes; a program of an earlier time must not pass for one of this.
+dist: tools ## build a static program for every target: target/dist, with SHA256SUMS and the sizes
+	@rm -rf $(OUT)/dist && mkdir -p $(OUT)/dist
+	@failed=; for target in $(TARGETS); do \
+	if $(MAKE) --no-print-directory static TARGET=$$target; then cp $(OUT)/$$target/static/smolget $(call dist_program,$$target); \
+	else failed="$$failed $$target"; fi; done; \
+	(cd $(OUT)/dist && sha256sum smolget-* >SHA256SUMS && wc -c smolget-* | $(sizes) | tee SIZES.md); \
+	[ -z "$$failed" ] || { echo "dist: not built:$$failed" >&2; exit 1; }
+
+static-check: tools ## run what make dist built through a short suite, foreign ones under qemu; or one of make static: TARGET=
+	@$(CARGO) run --locked -q --example static-check -- $(checked)
 
 install: tools ## install the program below PREFIX, or where cargo installs
 	$(CARGO) install --path . --locked $(if $(PREFIX),--root '$(PREFIX)')
@@ -146,15 +158,35 @@ and the internet. By hand: unpack the source package of aiohttp $(aiohttp) from 
 make vectors VECTORS=aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 # For a static build: std for the target as it is installed, else from source; zig as C compiler and linker if it is there.
+TARGETS ?= x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabi \
+mipsel-unknown-linux-musl mips-unknown-linux-musl riscv64gc-unknown-linux-musl i686-unknown-linux-musl
 sysroot := $(shell $(RUSTC) --print sysroot 2>/dev/null)
-std_installed = $(if $(wildcard $(sysroot)/lib/rustlib/$(TARGET)/lib),:)
+std_installed = $(if $(filter source,$(STD)),,$(if $(wildcard $(sysroot)/lib/rustlib/$(TARGET)/lib),:))
 std_source = $(if $(wildcard $(sysroot)/lib/rustlib/src/rust/library/Cargo.toml),:)
 std_from_source = -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
-static_build = $(if $(shell command -v cargo-zigbuild 2>/dev/null),zigbuild,build)
-# The C start files come with an installed std; beside one from source, they are the linker's own.
-own_crt = -C link-self-contained=no
-# Position-independent MIPS programs crash when they start.
-mips_flags = $(if $(filter mips%,$(TARGET)),-C relocation-model=static)
+static_cargo = $(or $(shell command -v cargo-zigbuild 2>/dev/null),$(CARGO))
+static_program = $(OUT)/$(TARGET)/static/smolget
+# The C start files come with an installed std; beside one from source, they are the linker's own. The rest takes bytes
+# out, and is not stable: a panic, which is a mistake of ours, ends the program without a word; no tables to unwind the
+# stack, no places in our sources, and of values that only developers see no more than the name.
+own_std_flags = -C link-self-contained=no -Z unstable-options -C panic=immediate-abort -C force-unwind-tables=no \
+-Z location-detail=none -Z fmt-debug=shallow
+# For the program alone, at the end. LLVM makes functions of sequences that occur often, but can't for MIPS.
+lean = -C link-arg=-Wl,-T,$(CURDIR)/src/static.ld $(if $(filter mips%,$(TARGET)),,-C llvm-args=-enable-machine-outliner=always)
+# Thumb-2 instructions are shorter; the first Pis have only half of them.
+thumb = $(if $(filter armv7%,$(TARGET)),-C target-feature=+thumb-mode)
+# Position-independent MIPS programs crash when they start. rustix calls the C library there unless told otherwise, and
+# wrongly so: timers get a time of another width and never end, and dlsym is called in a way for which it crashes.
+mips_flags = $(if $(filter mips%,$(TARGET)),-C relocation-model=static --cfg=rustix_use_experimental_asm)
 no_std = There is no std for $(TARGET). Install it: rustup target add $(TARGET); or its source: rustup component add rust-src.
 no_cross_compiler = If a C compiler or linker for $(TARGET) is missing: pip install ziglang and cargo install --locked \
 cargo-zigbuild bring one for every target; for x86_64-unknown-linux-musl, Debian has musl-tools.
+
+version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+dist_program = $(OUT)/dist/smolget-$(version)-$(1)
+# Without TARGET from whoever calls, all that belong to a release.
+checked = $(if $(filter file,$(origin TARGET)),$(foreach target,$(TARGETS),$(target)=$(call dist_program,$(target))),\
+$(TARGET)=$(static_program))
+# Sizes → a table in Markdown.
+sizes = awk 'BEGIN { print "| target | bytes |\n|---|---|" } \
+$$2 != "total" { sub("smolget-$(version)-", "", $$2); printf "| %s | %d |\n", $$2, $$1 }'
