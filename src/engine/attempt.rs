@@ -165,7 +165,7 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
     let (mut turns, mut may_splice) = (0, digest.is_none());
     loop {
         if may_splice && body.can_splice() && sink.pipe().is_some() {
-            match pipe(run, leash, &mut body, sink).await? {
+            match splice_rest(run, leash, &mut body, sink).await? {
                 Piped::All => return Ok(()),
                 Piped::NoMore => may_splice = false,
             }
@@ -201,11 +201,11 @@ enum Piped {
 }
 
 /// Takes the rest of a long body, whose length is known, to its end past this program's memory.
-async fn pipe(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: &mut Sink) -> Result<Piped, Error> {
+async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: &mut Sink) -> Result<Piped, Error> {
     let mut turns = 0;
     loop {
         let spliced = future::poll_fn(|cx| match sink.pipe() {
-            Some((pipe, room)) => body.poll_splice(cx, pipe, room.bytes, room.is_all),
+            Some((pipe, room)) => body.poll_splice(cx, pipe, room),
             None => Poll::Ready(Ok(Spliced::Full)),
         });
         match leash.hold(spliced).await?? {

@@ -11,13 +11,14 @@ use super::folder::Folder;
 use super::held::Held;
 use super::name::Name;
 use super::pipe;
-use super::spool::{Room, Settled, Spool, Store};
+use super::spool::{Settled, Spool, Store};
 use super::temporary::Temporary;
 use super::written::{Complete, Uncommitted, Written};
 use crate::config::Durability;
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
 use crate::outcome::{Body, Kept};
+use crate::reactor::Room;
 use crate::spare::Spare;
 
 /// Where a body goes while it arrives: one for each attempt.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::pipe::{self, Pipe};
 use crate::error::{Error, ErrorKind};
 use crate::offload::{Lane, Task, unblock};
+use crate::reactor::{Fill, Room};
 
 /// How much is held in memory, and how much goes to the disk at once: small files then cost one trip to the disk's
 /// threads, and large ones a trip for every 64 KiB. Those that come through a pipe have larger ones.
@@ -31,14 +32,6 @@ pub(crate) trait Store: Clone + Send + 'static {
 
     /// Appends so many bytes, which are in a pipe.
     fn append_from(&self, part: &mut Self::Part, pipe: &OwnedFd, bytes: usize) -> Result<(), Error>;
-}
-
-/// How much may be put into a pipe.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
-    pub(crate) bytes: usize,
-    /// Nothing is in it.
-    pub(crate) is_all: bool,
 }
 
 /// A body that is arriving.
@@ -102,7 +95,8 @@ impl<S: Store> Spool<S> {
         if self.pipe.is_none() {
             self.pipe = Pipe::open();
         }
-        let room = Room { bytes: pipe::SIZE.saturating_sub(self.in_pipe), is_all: self.in_pipe == 0 };
+        let fill = if self.in_pipe == 0 { Fill::Nothing } else { Fill::Something };
+        let room = Room { bytes: pipe::SIZE.saturating_sub(self.in_pipe), fill };
         self.pipe.as_ref().map(|pipe| (&pipe.input, room))
     }
 

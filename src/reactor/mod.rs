@@ -32,6 +32,21 @@ pub(crate) use self::portable::{Pulse, Tcp};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::{pulse::Pulse, tcp::Tcp};
 
+/// How much may be moved into a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// So many bytes, at most.
+    pub bytes: usize,
+    pub fill: Fill,
+}
+
+/// What is in a pipe already. A pipe that is full and a connection that has nothing say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    Nothing,
+    Something,
+}
+
 /// What came of moving bytes from a connection into a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spliced {

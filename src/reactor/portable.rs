@@ -45,8 +45,7 @@ impl Tcp {
         &self,
         _cx: &mut Context<'_>,
         _pipe: &std::os::fd::OwnedFd,
-        _room: usize,
-        _is_empty: bool,
+        _room: super::Room,
     ) -> Poll<io::Result<super::Spliced>> {
         Poll::Ready(Ok(super::Spliced::Refused))
     }

@@ -13,9 +13,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::Spliced;
 use super::source::{Left, Source};
 use super::sources::{Key, Sources};
+use super::{Fill, Room, Spliced};
 
 /// A connection.
 #[derive(Debug)]
@@ -82,22 +82,15 @@ impl Tcp {
             || self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Moves what has come, up to `room` bytes of it, into a pipe, once something has. Whether the pipe had something in it
-    /// before is asked, because a pipe that is full and a connection that has nothing say the same.
-    pub fn poll_splice(
-        &self,
-        cx: &mut Context<'_>,
-        pipe: &OwnedFd,
-        room: usize,
-        is_empty: bool,
-    ) -> Poll<io::Result<Spliced>> {
+    /// Moves what has come into a pipe, as much as it has room for, once something has.
+    pub fn poll_splice(&self, cx: &mut Context<'_>, pipe: &OwnedFd, room: Room) -> Poll<io::Result<Spliced>> {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         let is_nothing =
             |peeked: io::Result<usize>| peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        self.source.poll_input(cx, || match splice(&self.stream, None, pipe, None, room, flags) {
+        self.source.poll_input(cx, || match splice(&self.stream, None, pipe, None, room.bytes, flags) {
             Ok(n) => Ok((Spliced::Bytes(n), Left::Maybe)),
             // The stream's end is something, too.
-            Err(Errno::AGAIN) if !is_empty && !is_nothing(self.stream.peek(&mut [0])) => {
+            Err(Errno::AGAIN) if room.fill == Fill::Something && !is_nothing(self.stream.peek(&mut [0])) => {
                 Ok((Spliced::Full, Left::Maybe))
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => {
@@ -214,9 +207,11 @@ mod tests {
             let (output, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
             rustix::pipe::fcntl_setpipe_size(&input, 4096).unwrap();
             let writing = thread::spawn(move || peer.write_all(&[7; 200_000]).unwrap());
+            let fill = |held| if held == 0 { Fill::Nothing } else { Fill::Something };
+            let room = |held: usize| Room { bytes: 1 << 20, fill: fill(held) };
             let (mut buffer, mut moved, mut held) = (vec![0; 200_000], 0, 0);
             loop {
-                match poll_fn(|cx| tcp.poll_splice(cx, &input, 1 << 20, held == 0)).await.unwrap() {
+                match poll_fn(|cx| tcp.poll_splice(cx, &input, room(held))).await.unwrap() {
                     Spliced::Bytes(0) => break,
                     Spliced::Bytes(n) => held += n,
                     Spliced::Refused => panic!("a TCP connection is refused"),

@@ -23,7 +23,7 @@ use super::h1::{Decoder, Span};
 use super::pool::Pool;
 use super::shelf::Expected;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::reactor::Spliced;
+use crate::reactor::{Room, Spliced};
 
 /// How many times in a row framing alone may be received before others get their turn, and time limits are looked at.
 const BARREN_TURN: u32 = 32;
@@ -124,20 +124,14 @@ impl BodyReader {
         buffer.is_empty() && connection.can_splice() && decoder.left().is_some_and(|left| left >= SPLICED)
     }
 
-    /// Moves what comes next of the body into a pipe that has so much room, and nothing in it or something. No bytes are its
-    /// end. Once it was begun, the rest has to go the same way.
-    pub fn poll_splice(
-        &mut self,
-        cx: &mut Context<'_>,
-        pipe: &OwnedFd,
-        room: usize,
-        is_empty: bool,
-    ) -> Poll<Result<Spliced, Error>> {
+    /// Moves what comes next of the body into a pipe. No bytes are its end. Once it was begun, the rest has to go the same way.
+    pub fn poll_splice(&mut self, cx: &mut Context<'_>, pipe: &OwnedFd, room: Room) -> Poll<Result<Spliced, Error>> {
         let Some(Source { connection, decoder, .. }) = &mut self.source else {
             return Poll::Ready(self.failed.take().map_or(Ok(Spliced::Bytes(0)), Err));
         };
         let left = decoder.left().map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        match connection.poll_splice(cx, pipe, room.min(left), is_empty) {
+        let room = Room { bytes: room.bytes.min(left), ..room };
+        match connection.poll_splice(cx, pipe, room) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(Spliced::Bytes(0))) => self.end(),
             Poll::Ready(Ok(spliced)) => {

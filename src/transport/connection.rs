@@ -14,7 +14,7 @@ use super::pool::Origin;
 use super::shelf::{Expected, Shelf};
 use super::stream::Stream;
 use super::watchdog::{Silence, Watchdog};
-use crate::reactor::Spliced;
+use crate::reactor::{Room, Spliced};
 use crate::text;
 
 /// How long it is enough to go by what the system last told of a connection. A request that follows the one before at
@@ -117,15 +117,9 @@ impl Connection {
     }
 
     /// Moves what comes next into a pipe. See [`Tcp::poll_splice`].
-    pub fn poll_splice(
-        &mut self,
-        cx: &mut Context<'_>,
-        pipe: &OwnedFd,
-        room: usize,
-        is_empty: bool,
-    ) -> Poll<Result<Spliced, Trouble>> {
+    pub fn poll_splice(&mut self, cx: &mut Context<'_>, pipe: &OwnedFd, room: Room) -> Poll<Result<Spliced, Trouble>> {
         let spliced = match &self.stream {
-            Stream::Plain(socket) => socket.poll_splice(cx, pipe, room, is_empty),
+            Stream::Plain(socket) => socket.poll_splice(cx, pipe, room),
             #[cfg(feature = "tls")]
             Stream::Tls(_) => Poll::Ready(Ok(Spliced::Refused)),
         };
