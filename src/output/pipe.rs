@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::io::{Errno, retry_on_intr};
@@ -20,13 +20,13 @@ use rustix::process::{Resource, getrlimit};
 pub(super) const SIZE: usize = 256 * 1024;
 
 /// The most bodies that have a pipe at a time.
-const MOST: u64 = 8;
+const MOST: usize = 8;
 
 /// Which part of the descriptors that the process may have pipes may take, two each.
 const SHARE: u64 = 64;
 
 /// How many there are.
-static PIPES: AtomicU64 = AtomicU64::new(0);
+static PIPES: AtomicUsize = AtomicUsize::new(0);
 
 /// A pipe, of which neither end waits.
 #[derive(Debug)]
@@ -42,9 +42,11 @@ struct Share;
 
 impl Share {
     fn take() -> Option<Self> {
-        static LIMIT: OnceLock<u64> = OnceLock::new();
+        static LIMIT: OnceLock<usize> = OnceLock::new();
         let most = *LIMIT.get_or_init(|| {
-            getrlimit(Resource::Nofile).current.map_or(MOST, |descriptors| (descriptors / SHARE / 2).min(MOST))
+            let share =
+                |descriptors: u64| usize::try_from(descriptors / SHARE / 2).map_or(MOST, |share| share.min(MOST));
+            getrlimit(Resource::Nofile).current.map_or(MOST, share)
         });
         let taken =
             PIPES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pipes| (pipes < most).then_some(pipes + 1));
