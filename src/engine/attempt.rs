@@ -37,8 +37,8 @@ const MAX_DRAIN: u64 = 64 * 1024;
 const MAX_DRAIN_TIME: Duration = Duration::from_secs(1);
 /// How long a failed job waits for its temporary to be gone; a disk that takes longer removes it when it can.
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
-/// How many times a body may be ready at once before others get their turn.
-const TURN: u32 = 32;
+/// How many times a body may be ready at once before others get their turn: half a megabyte in large pieces.
+const TURN: u32 = 8;
 
 /// What a job's row tells beside how the job ended.
 #[derive(Debug, Default)]
