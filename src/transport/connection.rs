@@ -105,10 +105,15 @@ impl Connection {
             Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Io(error))),
             Poll::Pending => {
                 shelf.take_back(buffer);
-                let limit = self.watchdog.limit();
-                self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
+                self.poll_silence(cx)
             }
         }
+    }
+
+    /// Nothing has come: whether that has been so for too long.
+    fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Trouble>> {
+        let limit = self.watchdog.limit();
+        self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
     }
 
     /// Whether what is received can be moved into a pipe as it is.
@@ -129,10 +134,7 @@ impl Connection {
                 Poll::Ready(Ok(spliced))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Io(error))),
-            Poll::Pending => {
-                let limit = self.watchdog.limit();
-                self.watchdog.poll_silence(cx).map(|Silence| Err(Trouble::Silence(limit)))
-            }
+            Poll::Pending => self.poll_silence(cx),
         }
     }
 
