@@ -13,6 +13,7 @@ use futures_lite::{Stream, future};
 
 use super::stop::Stopper;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::text::seconds;
 
 /// One worker's leash; it serves all of the worker's jobs.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Leash {
 }
 
 fn too_long(limit: Duration) -> Error {
-    let message = format!("the attempt took over {} s; raise --max-time to wait longer", limit.as_secs_f64());
+    let message = format!("the attempt took over {}; raise --max-time to wait longer", seconds(limit));
     Error::new(ErrorKind::Timeout(Phase::Total), message)
 }
 

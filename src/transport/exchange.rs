@@ -19,6 +19,7 @@ use super::h1::{self, Decoder, Fields, Head, HeadStep};
 use super::pool::Pool;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::text::seconds;
 
 /// What a request usually takes: a line, Host, User-Agent and Accept.
 const REQUEST_SIZE: usize = 256;
@@ -93,8 +94,7 @@ pub(super) fn trouble_with(trouble: Trouble, phase: Phase) -> Error {
     let part = if phase == Phase::Body { "body" } else { "response head" };
     match trouble {
         Trouble::Silence(limit) => {
-            let message =
-                format!("no byte of the {part} for {} s; raise --timeout to wait longer", limit.as_secs_f64());
+            let message = format!("no byte of the {part} for {}; raise --timeout to wait longer", seconds(limit));
             Error::new(ErrorKind::Timeout(phase), message)
         }
         Trouble::Full => Error::new(ErrorKind::Protocol, format!("the {part} has a part too large to be read")),
