@@ -83,8 +83,8 @@ pub(super) async fn attempt(
     let mut url = Cow::Borrowed(url);
     loop {
         let request = run.messages.request(run.config.method, url.as_ref().clone(), route.fields().clone());
-        let response = leash.hold(run.client.send(request)).await?.map_err(transport::send_error)?;
-        let Received { head, body } = run.messages.received(response)?;
+        let sent = leash.hold(run.client.send(request)).await?;
+        let Received { head, body } = run.messages.received(sent)?;
         let max = run.config.max_redirects;
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {

@@ -3,8 +3,10 @@
 //!
 //! What http-types can't carry travels in their extensions, where it has a place of its own for good: the encoded
 //! [`Fields`] of a request; of a response the [`Received`] head, with the status as it was sent and the field lines as
-//! bytes, and the body. The header maps and bodies of http-types stay empty: they lose bytes, end short bodies cleanly and
-//! invent a content type, and nobody here would read them.
+//! bytes, and the body; and why there is none, where there is none: an error of http-types looks for a backtrace whenever it
+//! is made, and brings 25 KB into the program with which it could be printed. The status, the header maps and the bodies
+//! of http-types stay empty: they know few statuses, lose bytes, end short bodies cleanly and invent a content type, and
+//! nobody here would read them.
 
 use std::sync::Mutex;
 
@@ -29,6 +31,9 @@ pub(crate) struct Received {
     /// The body, to be read.
     pub body: BodyReader,
 }
+
+/// The same, or why nothing did.
+type Answer = Result<Received, Error>;
 
 /// Requests and responses that nobody uses any more.
 #[derive(Debug, Default)]
@@ -62,18 +67,11 @@ impl Messages {
         keep(&self.requests, request);
     }
 
-    /// A response for surf to hand on.
-    pub(super) fn response(&self, received: Received) -> http::Response {
-        let status = class_of(received.head.status());
+    /// A response for surf to hand on, whatever came of the request.
+    pub(super) fn response(&self, answer: Answer) -> http::Response {
         let spare = lock(&self.responses).pop();
-        let mut response = match spare {
-            Some(mut spare) => {
-                spare.set_status(status);
-                spare
-            }
-            None => http::Response::new(status),
-        };
-        put(response.ext_mut(), received);
+        let mut response = spare.unwrap_or_else(|| http::Response::new(StatusCode::Ok));
+        put(response.ext_mut(), answer);
         response
     }
 
@@ -81,12 +79,13 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// Kind [`Protocol`](ErrorKind::Protocol) if the response came from elsewhere.
-    pub fn received(&self, response: Response) -> Result<Received, Error> {
-        let mut response: http::Response = response.into();
-        let received = response.ext_mut().get_mut::<Option<Received>>().and_then(Option::take);
+    /// What the request failed with; kind [`Protocol`](ErrorKind::Protocol) if what surf has came from elsewhere.
+    pub fn received(&self, sent: surf::Result<Response>) -> Result<Received, Error> {
+        let mut response: http::Response =
+            sent.map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?.into();
+        let answer = response.ext_mut().get_mut::<Option<Answer>>().and_then(Option::take);
         keep(&self.responses, response);
-        received.ok_or_else(|| Error::new(ErrorKind::Protocol, "the response has no head"))
+        answer.unwrap_or_else(|| Err(Error::new(ErrorKind::Protocol, "the response has no head")))
     }
 }
 
@@ -103,15 +102,4 @@ fn keep<T>(spare: &Mutex<Vec<T>>, message: T) {
     if spare.len() < MAX_SPARE {
         spare.push(message);
     }
-}
-
-/// A status that http-types knows, of the same class: it has no room for others.
-fn class_of(status: u16) -> StatusCode {
-    StatusCode::try_from(status).unwrap_or(match status {
-        100..=199 => StatusCode::Continue,
-        200..=299 => StatusCode::Ok,
-        300..=399 => StatusCode::MultipleChoice,
-        400..=499 => StatusCode::BadRequest,
-        _ => StatusCode::InternalServerError,
-    })
 }

@@ -64,7 +64,7 @@ use crate::config::{Limits, Method, Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::reactor::Tcp;
 use crate::spare::{self, Spare, is_out_of_descriptors};
-use crate::text::Shown;
+use crate::text::{Shown, seconds};
 
 /// The backend of a fetcher.
 #[derive(Debug)]
@@ -185,7 +185,7 @@ fn connect_timeout(phase: Phase, limit: Duration) -> Error {
         Phase::Tls => "no end of the TLS handshake",
         _ => "no TCP connection",
     };
-    let message = format!("{step} within {} s; raise --connect-timeout to wait longer", limit.as_secs_f64());
+    let message = format!("{step} within {}; raise --connect-timeout to wait longer", seconds(limit));
     Error::new(ErrorKind::Timeout(phase), message)
 }
 
@@ -201,16 +201,13 @@ impl HttpClient for Transport {
             _ => Method::Get,
         };
         let fields = request.ext_mut().get_mut::<Option<Fields>>().and_then(Option::take).unwrap_or_default();
-        let (head, body) = self.request(method, request.url(), &fields).await?;
-        log::debug!("{}: status {}", Shown(request.url()), head.status());
+        let answer = self.request(method, request.url(), &fields).await;
+        if let Ok((head, _)) = &answer {
+            log::debug!("{}: status {}", Shown(request.url()), head.status());
+        }
         self.messages.give_back(request);
-        Ok(self.messages.response(Received { head, body }))
+        Ok(self.messages.response(answer.map(|(head, body)| Received { head, body })))
     }
-}
-
-/// What failed, from what surf makes of it.
-pub(crate) fn send_error(error: http::Error) -> Error {
-    error.downcast::<Error>().unwrap_or_else(|error| Error::new(ErrorKind::Protocol, error.to_string()))
 }
 
 /// What failed, from what a body reader makes of it.
