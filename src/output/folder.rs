@@ -134,9 +134,9 @@ impl Folder {
         self.make(name, Temporary::create)
     }
 
-    /// As [`begin`](Self::begin), for a body that can be written again.
-    pub(super) fn begin_unseen(&self, name: &Name) -> Result<Temporary, Error> {
-        self.make(name, Temporary::create_unseen)
+    /// As [`begin`](Self::begin), for a body that can be written again: another run may sweep it away.
+    pub(super) fn begin_unlocked(&self, name: &Name) -> Result<Temporary, Error> {
+        self.make(name, Temporary::create_unlocked)
     }
 
     fn make(&self, name: &Name, make: impl Fn(&Place) -> io::Result<Temporary>) -> Result<Temporary, Error> {

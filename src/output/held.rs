@@ -52,7 +52,7 @@ impl Held {
 
     fn try_put(&self) -> Result<Result<(), Again>, Error> {
         let failed = |e| self.folder.failed("writing", &self.name, e);
-        let mut temporary = self.folder.begin_unseen(&self.name)?;
+        let mut temporary = self.folder.begin_unlocked(&self.name)?;
         temporary.append(&self.bytes).map_err(failed)?;
         let entry = match temporary.close() {
             Ok(entry) => entry,

@@ -1,19 +1,18 @@
 //! Bytes that are not complete yet → a file under a name that no one takes for the final one.
 //!
-//! It owns the temporaries: `.smolget-` and 16 hexadecimal digits and `.part`, in the folder of the final name, each
-//! locked (flock) while it is written. The kernel lets go of the lock however the run ends, so a temporary without one is a
-//! leftover, and one with it is never touched.
+//! It owns the temporaries: `.smolget-` and 16 hexadecimal digits and `.part`, in the folder of the final name. The sweep
+//! of another run takes each that is not locked (flock): the kernel lets go of a lock however a run ends, so what has none
+//! is a leftover, or can be written again.
 //!
 //! ```text
-//! a body that is there whole:   open ─▶ lock ─▶ write ─▶ close ─▶ rename
+//! a body that is there whole:   open ─▶ write ─▶ close ─▶ rename
 //! one that comes piece by piece: open ─▶ lock ─▶ look ─▶ write … ─▶ close a copy ─▶ (sync) ─▶ rename ─▶ close
 //! ```
 //!
-//! Two moments are open to the sweep of another run: between making a temporary and locking it, and, for a whole body, between
-//! closing it and naming it. A body that comes piece by piece could not be written again, so its name is looked for once it
-//! is locked, and it stays locked until it has its name: what `close` tells, a copy of the descriptor has to ask. A whole
-//! body can be written again, so it does without both: that it was swept away, the rename tells with `ENOENT`. Whatever lies
-//! under the drawn name then, if anything, is this file and nothing else, since nobody else draws the same 64 bits.
+//! A body that comes piece by piece could not be written again, so it is locked, its name is looked for then, in case a
+//! sweep came before, and it stays locked until it has its final name: what `close` tells, a copy of the descriptor has to ask.
+//! A whole body does without: that it was swept away, the rename tells with `ENOENT`. Whatever lies under the drawn name
+//! then, if anything, is this file and nothing else, since nobody else draws the same 64 bits.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -36,8 +35,8 @@ const SUFFIX: &str = ".part";
 /// The hexadecimal digits of a temporary's name.
 const DIGITS: usize = 16;
 
-/// How many names are tried: a second one is needed once in a long life.
-const TRIES: u32 = 8;
+/// How many names are tried: a second one is needed once in a long life, and a few where other runs do nothing but sweep.
+const TRIES: u32 = 64;
 
 /// A folder, opened.
 pub(super) type Place = Arc<OwnedFd>;
@@ -68,13 +67,13 @@ impl Temporary {
     /// Makes a temporary in a folder, locks it, and makes sure that it is there then.
     pub(super) fn create(place: &Place) -> io::Result<Self> {
         Self::try_names(|| match Self::draw(place)? {
-            Some(temporary) if temporary.is_there()? => Ok(Some(temporary)),
+            Some(temporary) if temporary.lock() && temporary.is_there()? => Ok(Some(temporary)),
             _ => Ok(None),
         })
     }
 
-    /// As [`create`](Self::create), for a body that can be written again: it may have been swept away meanwhile.
-    pub(super) fn create_unseen(place: &Place) -> io::Result<Self> {
+    /// Makes a temporary that has no lock, for a body that can be written again: it may be swept away at any time.
+    pub(super) fn create_unlocked(place: &Place) -> io::Result<Self> {
         Self::try_names(|| Self::draw(place))
     }
 
@@ -87,7 +86,7 @@ impl Temporary {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no temporary name is free"))
     }
 
-    /// Makes a temporary under a name drawn at random; `None` if the name was there, or another run is sweeping it away.
+    /// Makes a temporary under a name drawn at random; `None` if the name was there.
     fn draw(place: &Place) -> io::Result<Option<Self>> {
         let name = draw_name();
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -96,14 +95,18 @@ impl Temporary {
             Err(Errno::EXIST) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let temporary = Self { entry: Entry { place: Arc::clone(place), name, fate: Fate::Unlink }, file };
-        match try_lock(&temporary.file) {
-            Err(Errno::WOULDBLOCK) => return Ok(None),
+        Ok(Some(Self { entry: Entry { place: Arc::clone(place), name, fate: Fate::Unlink }, file }))
+    }
+
+    /// Locks the file, unless another run is sweeping it away.
+    fn lock(&self) -> bool {
+        match try_lock(&self.file) {
+            Err(Errno::WOULDBLOCK) => return false,
             // No locks here. Then no sweep can get one either, and the file is safe without.
-            Err(e) => log::debug!("temporary {} has no lock: {e}", temporary.entry.name),
+            Err(e) => log::debug!("temporary {} has no lock: {e}", self.entry.name),
             Ok(()) => {}
         }
-        Ok(Some(temporary))
+        true
     }
 
     /// Whether the locked file is still there: a sweep may have come between making and locking.
@@ -142,7 +145,7 @@ impl Temporary {
         }
     }
 
-    /// Closes the file, which tells whether a write has failed since it returned, and lets go of its lock.
+    /// Closes the file, which tells whether a write has failed since it returned.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use crate::strace::{Call, Strace, Tampering, View};
 use crate::survey::Point;
 use crate::tally::Tally;
 
-/// What is held up. Before the lock and after the close a file is open to a sweep, and the rename tells that one came.
+/// What is held up. A whole body is open to a sweep at each step, any other before the lock; the rename tells that one came.
 const STEPS: [&str; 4] = ["flock", "write", "close", "renameat"];
 
 /// How long: some starts of the binary.
