@@ -56,7 +56,7 @@ impl<'a> Delivery<'a> {
     pub async fn deliver(
         &mut self,
         mut report: Report,
-        writer: &Writer,
+        writer: &mut Writer,
         unfinished: impl Iterator<Item = Outcome>,
     ) -> Result<(), String> {
         loop {
@@ -72,11 +72,12 @@ impl<'a> Delivery<'a> {
     }
 
     /// Reports a batch; the report afterwards.
-    async fn report(&mut self, mut report: Report, writer: &Writer, batch: Vec<Outcome>) -> Result<Report, String> {
+    async fn report(&mut self, mut report: Report, writer: &mut Writer, batch: Vec<Outcome>) -> Result<Report, String> {
         if report.has_news(&batch) {
             self.board.terminal_taken.set(report.is_on_terminal());
             let written = self.wait_for(writer.write(report, batch)).await;
-            report = written.flatten().ok_or("standard output did not take the rest of the results")?;
+            report =
+                written.unwrap_or_else(|| Err("standard output did not take the rest of the results".to_owned()))?;
             self.board.terminal_taken.set(false);
         } else {
             report.count(&batch);

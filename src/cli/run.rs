@@ -76,7 +76,7 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let lists = jobs::open(&options.inputs)?;
     fetcher.prepare().await.map_err(cannot)?;
     let report = Report::stdout(options.output, console.clone());
-    let writer = Writer::start().map_err(|error| cannot(format_args!("no thread for standard output: {error}")))?;
+    let mut writer = Writer::new(options.output).map_err(cannot)?;
     if options.tls == Tls::Unverified {
         let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");
     }
@@ -95,7 +95,7 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let delivered = async {
         // A run that is stopped leaves jobs half read: they have rows too.
         let left = unfinished.into_iter().filter_map(Unfinished::outcome);
-        let unwritten = delivery.deliver(report, &writer, left).await.err();
+        let unwritten = delivery.deliver(report, &mut writer, left).await.err();
         let fatal: Vec<_> = unwritten.into_iter().chain(unread.get().map(ToString::to_string)).collect();
         let failed = board.has_failed();
         let summary = (options.chatter == Chatter::Usual).then(|| board.tally.get().summary(started.elapsed()));
