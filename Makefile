@@ -13,7 +13,8 @@ aiohttp_hash = 5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178
 llhttp = $(OUT)/vectors/aiohttp-$(aiohttp)/vendor/llhttp/test/response
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench micro doc static dist static-check install clean tools
+.PHONY: help run build test fuzz vectors abuse torture lint audit budget bench micro doc pages static dist static-check \
+install clean tools
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +83,9 @@ micro: tools ## measure parts by themselves, allocations too: codec, channels, l
 doc: tools ## build the library's documentation: target/doc/smolget
 	$(CARGO) doc --locked --lib --no-deps
 
+pages: tools ## make a man page and completions for bash, zsh and fish of what --help says: target/pages
+	$(call harness,pages,$(OUT)/pages)
+
 static: export RUSTFLAGS += -C target-feature=+crt-static $(mips_flags) $(if $(std_installed),,$(own_std_flags) $(thumb))
 static: tools ## build a static program: make static TARGET=mipsel-unknown-linux-musl; STD=source even where std is installed
 	@$(or $(std_installed),$(std_source),{ echo '$(no_std)' >&2; exit 1; })
@@ -101,8 +105,14 @@ dist: tools ## build a static program for every target: target/dist, with SHA256
 static-check: tools ## run what make dist built through a short suite, foreign ones under qemu; or one of make static: TARGET=
 	@$(CARGO) run --locked -q --example static-check -- $(checked)
 
-install: tools ## install the program below PREFIX, or where cargo installs
+install: tools $(if $(PREFIX),pages) ## install the program, man page and completions below PREFIX; or the program where cargo does
 	$(CARGO) install --path . --locked $(if $(PREFIX),--root '$(PREFIX)')
+ifdef PREFIX
+	install -D -m 644 $(OUT)/pages/smolget.1 '$(PREFIX)/share/man/man1/smolget.1'
+	install -D -m 644 $(OUT)/pages/smolget.bash '$(PREFIX)/share/bash-completion/completions/smolget'
+	install -D -m 644 $(OUT)/pages/_smolget '$(PREFIX)/share/zsh/site-functions/_smolget'
+	install -D -m 644 $(OUT)/pages/smolget.fish '$(PREFIX)/share/fish/vendor_completions.d/smolget.fish'
+endif
 
 clean: tools ## remove what was built
 	$(CARGO) clean
