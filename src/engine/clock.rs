@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_io::Timer;
 
@@ -14,6 +14,8 @@ pub(super) type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) trait Clock: Debug + Send + Sync {
     /// The date, as far as this machine knows it.
     fn now(&self) -> SystemTime;
+    /// The time that waits are counted by.
+    fn instant(&self) -> Instant;
     /// Ends after `time`.
     fn wait(&self, time: Duration) -> Wait;
     /// A number from 0 to 1.
@@ -27,6 +29,10 @@ pub(super) struct MachineClock;
 impl Clock for MachineClock {
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 
     fn wait(&self, time: Duration) -> Wait {

@@ -1,18 +1,22 @@
-//! The list → the workers: reads a job when there is room for it, and gives it a way for its outcome.
+//! The list → tickets for the workers, each with a way for its job's outcome.
 
+use std::future::Future;
 use std::iter::repeat_with;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use async_channel::{Receiver, Sender};
 use futures_lite::{Stream, StreamExt};
 use smol::Executor;
 
 use super::Fetcher;
+use super::dispatch::Dispatcher;
 use super::gather::{self, Desk};
 use super::leash::Leash;
-use super::run::{Run, Ticket, Traffic, work};
+use super::run::{Run, Traffic, work};
 use super::stop::Stopper;
+use super::ticket::{self, Ticket};
 use crate::error::{Error, ErrorKind};
 use crate::job::Entry;
 use crate::outcome::Outcome;
@@ -52,6 +56,53 @@ pub(super) enum Order {
     Input(Sender<Receiver<Outcome>>),
 }
 
+/// The list and the way of outcomes → tickets, one after the other.
+pub(super) struct Intake<'a, S> {
+    jobs: Pin<&'a mut S>,
+    order: &'a Order,
+    /// A job that was read, while there is no room for its outcome.
+    late: Option<Pin<Box<dyn Future<Output = Option<Ticket>> + Send + 'a>>>,
+}
+
+/// Whether another job is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Appetite {
+    More,
+    /// None, but what was read already has its outcome.
+    Enough,
+}
+
+impl<'a, S: Stream<Item = Entry> + Send> Intake<'a, S> {
+    fn new(jobs: Pin<&'a mut S>, order: &'a Order) -> Self {
+        Self { jobs, order, late: None }
+    }
+
+    /// The next job's ticket; `None` at the list's end, and when nobody wants outcomes any more.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, appetite: Appetite) -> Poll<Option<Ticket>> {
+        if self.late.is_none() {
+            if appetite == Appetite::Enough {
+                return Poll::Ready(None);
+            }
+            let Some(entry) = ready!(self.jobs.as_mut().poll_next(cx)) else { return Poll::Ready(None) };
+            match self.order {
+                Order::Completion(outcomes) => return Poll::Ready(Some(Ticket::new(entry, outcomes.clone()))),
+                Order::Input(queue) => self.late = Some(Box::pin(queued(queue, entry))),
+            }
+        }
+        let Some(late) = &mut self.late else { return Poll::Ready(None) };
+        let ticket = ready!(late.as_mut().poll(cx));
+        self.late = None;
+        Poll::Ready(ticket)
+    }
+}
+
+/// A ticket whose outcome has its place in the queue.
+async fn queued(queue: &Sender<Receiver<Outcome>>, entry: Entry) -> Option<Ticket> {
+    let (sender, receiver) = async_channel::bounded(1);
+    queue.send(receiver).await.ok()?;
+    Some(Ticket::new(entry, sender))
+}
+
 impl Order {
     /// Where the next job's outcome goes; `None` if nobody wants it any more.
     async fn reply(&self) -> Option<Sender<Outcome>> {
@@ -80,34 +131,21 @@ where
         Err(error) => return fail_all(&mut leash, jobs, &order, &error).await,
     };
     let run = plan.begin(folder);
-    // As many wait as work: a worker that is done finds its next job there.
+    // As many wait as work: a worker that is done finds its next ticket there.
     let (sender, tickets) = async_channel::bounded(run.config.jobs);
+    let (reporter, reports) = async_channel::bounded(ticket::reports(run.config.jobs));
     let (desk, clerks) = gather::open(&run, executor).unzip();
-    let hire = || executor.spawn(work(Arc::clone(&run), tickets.clone(), desk.as_ref().map(Desk::enter)));
+    let hire =
+        || executor.spawn(work(Arc::clone(&run), tickets.clone(), reporter.clone(), desk.as_ref().map(Desk::enter)));
     let workers: Vec<_> = repeat_with(hire).take(run.config.jobs).collect();
-    drop((tickets, desk));
-    feed(&mut leash, jobs, order, sender).await;
+    drop((tickets, reporter, desk));
+    Dispatcher::new(&run, Intake::new(jobs, &order), sender, reports).await;
     // Not detached: a worker that panics takes the run with it, so no outcome is lost in silence.
     for worker in workers {
         worker.await;
     }
     if let Some(clerks) = clerks {
         clerks.finish().await;
-    }
-}
-
-async fn feed(
-    leash: &mut Leash,
-    mut jobs: Pin<&mut (impl Stream<Item = Entry> + Send)>,
-    order: Order,
-    workers: Sender<Ticket>,
-) {
-    while let Ok(Some(entry)) = leash.hold(jobs.next()).await {
-        let Some(reply) = order.reply().await else { return };
-        // The workers take what is queued even when the run is stopped: every job that was read has its outcome.
-        if workers.send(Ticket { entry, reply }).await.is_err() {
-            return;
-        }
     }
 }
 

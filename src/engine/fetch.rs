@@ -1,115 +1,144 @@
-//! A job → its outcome: mirrors in turn, attempts at each, waits between them.
+//! A ticket → one attempt; then the job's outcome, or the ticket again.
 //!
-//! The one loop there is. It never gives up on the others: whatever goes wrong is this job's outcome.
+//! ```text
+//!            ┌──────── tried again, or a mirror: Back ◀───────┐
+//!  ticket ───┴▶ attempt ─┬▶ failed ─▶ judged: may it pass? ───┤
+//!                        └▶ complete ─▶ outcome ◀─────────────┘ failed for good
+//! ```
+//!
+//! It never gives up on the others: whatever goes wrong is this job's outcome.
 
-use std::time::Instant;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::time::Duration;
 
-use futures_lite::future;
-use surf::Url;
+use async_channel::Sender;
 
-use super::attempt::{Record, attempt};
+use super::attempt::{Setback, attempt};
 use super::leash::Leash;
 use super::retry::{self, Verdict};
 use super::run::Run;
+use super::ticket::{Back, Past, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
 use crate::outcome::Outcome;
 use crate::output::{Complete, Name, Uncommitted};
 use crate::text::Shown;
 
-/// Does what an entry of the list asks for. A body that is still to be committed comes beside the outcome that the job has
-/// if it can be.
-pub(super) async fn fetch(run: &Run, entry: Entry, leash: &mut Leash) -> (Outcome, Option<Uncommitted>) {
-    match entry {
-        Entry::Rejected(rejected) => (Outcome::rejected(rejected), None),
-        Entry::Job(job) if run.stopper.is_stopped() => (Outcome::not_begun(&job), None),
-        Entry::Job(job) => {
-            let start = Instant::now();
-            let mut record = Record::default();
-            let (result, body) = match keep(run, &job, leash, &mut record).await {
-                Ok(Complete::Kept(kept)) => (Ok(kept), None),
-                Ok(Complete::Uncommitted(body)) => (Ok(body.kept()), Some(body)),
-                Err(error) => (Err(error), None),
-            };
-            // Redirects and mirrors are told only where they led away from the job's own URL.
-            let last_url = record.last_url.filter(|url| *url != job.url);
-            let outcome = Outcome {
-                url: job.shown(),
-                line: job.line,
-                final_url: last_url.map(|url| Shown(&url).to_string()),
-                status: record.status,
-                elapsed: start.elapsed(),
-                attempts: record.attempts,
-                redirects: record.redirects,
-                result,
-            };
-            (outcome, body)
+/// A job that is done. A body that is still to be committed comes beside the outcome that the job has if it can be.
+pub(super) struct Done {
+    pub outcome: Outcome,
+    pub body: Option<Uncommitted>,
+    pub reply: Sender<Outcome>,
+}
+
+/// Does what a ticket asks for: its job is done then, or it is to come again.
+pub(super) async fn fetch(run: &Run, ticket: Ticket, leash: &mut Leash) -> ControlFlow<Done, Box<Back>> {
+    let Ticket { entry, mut name, past, reply } = ticket;
+    let job = match entry {
+        Entry::Rejected(rejected) => return Break(Done { outcome: Outcome::rejected(rejected), body: None, reply }),
+        Entry::Job(job) if past.is_none() && run.stopper.is_stopped() => {
+            return Break(Done { outcome: Outcome::not_begun(&job), body: None, reply });
+        }
+        Entry::Job(job) => job,
+    };
+    let is_new = past.is_none();
+    let mut past = past.map_or_else(Past::begin, |past| *past);
+    let begun = if is_new { prepare(run, &job, &mut name, leash).await } else { Ok(None) };
+    let end = match begun {
+        Ok(Some(found)) => End::Done(Ok(found)),
+        Ok(None) => proceed(run, &job, name.as_ref(), &mut past, leash).await,
+        Err(error) => End::Done(Err(error)),
+    };
+    match end {
+        End::Done(result) => Break(done(&job, past, reply, result)),
+        End::Again(wait) => {
+            let ticket = Ticket { entry: Entry::Job(job), name, past: Some(Box::new(past)), reply };
+            Continue(Box::new(Back { ticket, wait }))
         }
     }
 }
 
-/// Names the job's file, and fetches it from the first URL that gives it.
-async fn keep(run: &Run, job: &Job, leash: &mut Leash, record: &mut Record) -> Result<Complete, Error> {
-    let name = match &run.folder {
-        None => None,
-        Some(folder) => {
-            let name = folder.claim(&job.text, job.out.as_deref())?;
-            if folder.skips()
-                && let Some(found) = leash.hold(folder.find(&name)).await??
-            {
-                return Ok(found);
-            }
-            Some(name)
-        }
+/// How far an attempt has brought a job.
+enum End {
+    Done(Result<Complete, Error>),
+    /// It comes again, after this wait.
+    Again(Duration),
+}
+
+fn done(job: &Job, past: Past, reply: Sender<Outcome>, result: Result<Complete, Error>) -> Done {
+    let (result, body) = match result {
+        Ok(Complete::Kept(kept)) => (Ok(kept), None),
+        Ok(Complete::Uncommitted(body)) => (Ok(body.kept()), Some(body)),
+        Err(error) => (Err(error), None),
     };
-    let mut result = persist(run, job, &job.url, name.as_ref(), leash, record).await;
-    for mirror in &job.mirrors {
-        match &result {
-            Err(error) if is_about_the_server(error) => {
-                log::debug!("{}: {error}; trying the mirror {}", Shown(&job.url), Shown(mirror));
-                result = persist(run, job, mirror, name.as_ref(), leash, record).await;
-            }
-            _ => break,
-        }
+    let Past { start, record, .. } = past;
+    // Redirects and mirrors are told only where they led away from the job's own URL.
+    let last_url = record.last_url.filter(|url| *url != job.url);
+    let outcome = Outcome {
+        url: job.shown(),
+        line: job.line,
+        final_url: last_url.map(|url| Shown(&url).to_string()),
+        status: record.status,
+        elapsed: start.elapsed(),
+        attempts: record.attempts,
+        redirects: record.redirects,
+        result,
+    };
+    Done { outcome, body, reply }
+}
+
+/// Names the job's file, and finds it if it is there already and not to be fetched then.
+async fn prepare(run: &Run, job: &Job, name: &mut Option<Name>, leash: &mut Leash) -> Result<Option<Complete>, Error> {
+    let Some(folder) = &run.folder else { return Ok(None) };
+    let name = name.insert(folder.claim(&job.text, job.out.as_deref())?);
+    if folder.skips() { leash.hold(folder.find(name)).await? } else { Ok(None) }
+}
+
+/// Makes an attempt, and judges it.
+async fn proceed(run: &Run, job: &Job, name: Option<&Name>, past: &mut Past, leash: &mut Leash) -> End {
+    // It waited, and the run was stopped.
+    if run.stopper.is_stopped() {
+        return End::Done(Err(run.stopper.in_flight()));
     }
-    result
+    let url = past.url(job);
+    leash.begin(run.config.limits.total);
+    let attempt = attempt(run, job, url, name, leash, &mut past.record).await;
+    leash.end();
+    match attempt {
+        Ok(complete) => End::Done(Ok(complete)),
+        Err(setback) => judge(run, job, past, setback),
+    }
+}
+
+/// What comes after an attempt that failed: another, a mirror, or nothing.
+fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback) -> End {
+    let Setback { error, pause } = setback;
+    past.failed = past.failed.saturating_add(1);
+    let (status, chance) = (past.record.status, run.clock.chance());
+    match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {
+        Verdict::Again(wait) => {
+            log::debug!("{}: {error}; trying again in {wait:?}", Shown(past.url(job)));
+            End::Again(wait)
+        }
+        Verdict::GiveUp => give_up(job, past, error),
+    }
+}
+
+/// One of the job's URLs has failed for good: goes on to the next.
+fn give_up(job: &Job, past: &mut Past, error: Error) -> End {
+    let error = error.at(Shown(past.record.last_url.as_ref().unwrap_or(past.url(job))));
+    let next = past.mirror.map_or(0, |mirror| mirror + 1);
+    match job.mirrors.get(next) {
+        Some(mirror) if is_about_the_server(&error) => {
+            log::debug!("{}: {error}; trying the mirror {}", Shown(&job.url), Shown(mirror));
+            (past.mirror, past.failed) = (Some(next), 0);
+            End::Again(Duration::ZERO)
+        }
+        _ => End::Done(Err(error)),
+    }
 }
 
 /// Whether another server may do better: not if the run is over, or it is this machine that failed.
 fn is_about_the_server(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Timeout(Phase::Deadline) | ErrorKind::Io)
-}
-
-/// Attempts one URL until it succeeds or has failed for good.
-async fn persist(
-    run: &Run,
-    job: &Job,
-    url: &Url,
-    name: Option<&Name>,
-    leash: &mut Leash,
-    record: &mut Record,
-) -> Result<Complete, Error> {
-    let mut failed = 0;
-    loop {
-        leash.begin(run.config.limits.total);
-        let attempt = attempt(run, job, url, name, leash, record).await;
-        leash.end();
-        let failure = match attempt {
-            Ok(complete) => return Ok(complete),
-            Err(failure) => failure,
-        };
-        failed = u32::saturating_add(failed, 1);
-        let chance = run.clock.chance();
-        match retry::judge(&failure.error, record.status, failure.pause, failed, run.config.retries, chance) {
-            Verdict::GiveUp => {
-                return Err(failure.error.at(Shown(record.last_url.as_ref().unwrap_or(url))));
-            }
-            Verdict::Again(wait) => {
-                log::debug!("{}: {}; trying again in {wait:?}", Shown(url), failure.error);
-                leash.hold(run.clock.wait(wait)).await?;
-                // A server that asks for no wait at all must not keep the others from theirs.
-                future::yield_now().await;
-            }
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! The engine: a stream of jobs → a stream of outcomes.
 //!
 //! ```text
-//!  jobs ─▶ feed ─▶ [bounded channel] ─▶ N workers ─┬──────────────▶ [bounded channel] ─▶ outcomes
-//!                                                  └▶ gather ─▶ settle (files) ─▲
+//!  jobs ─▶ dispatch ─▶ [bounded channel] ─▶ N workers ─┬──────────────▶ [bounded channel] ─▶ outcomes
+//!             ▲─────── another attempt, later ──┘       └▶ gather ─▶ settle (files) ─▲
 //! ```
 //!
 //! The workers are tasks of one executor that only runs while the stream of outcomes is polled, so a run needs no runtime
@@ -13,6 +13,7 @@ mod attempt;
 mod builder;
 mod clock;
 mod content_range;
+mod dispatch;
 mod feed;
 mod fetch;
 #[cfg(any(test, fuzzing))]
@@ -27,6 +28,7 @@ mod settle;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 use std::fmt;
 use std::future::{Future, pending};

@@ -1,5 +1,6 @@
 //! What all workers of a run share, and the workers.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -7,13 +8,13 @@ use std::time::Instant;
 use async_channel::{Receiver, Sender};
 
 use super::clock::Clock;
-use super::fetch::fetch;
+use super::fetch::{Done, fetch};
 use super::gather::Desk;
 use super::leash::Leash;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
+use super::ticket::{Report, Shift, Ticket};
 use crate::config::{Config, Keep, OnFailure};
-use crate::job::Entry;
 use crate::outcome::Outcome;
 use crate::output::{Folder, Name, Sink};
 use crate::spare::Spare;
@@ -33,13 +34,6 @@ pub(super) struct Run {
     pub clock: Arc<dyn Clock>,
     pub stopper: Stopper,
     pub traffic: Traffic,
-}
-
-/// A job on its way to a worker, and where its outcome goes.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    pub entry: Entry,
-    pub reply: Sender<Outcome>,
 }
 
 impl Run {
@@ -65,15 +59,19 @@ impl Run {
     }
 }
 
-/// Does jobs until there are no more. A body that is to be committed with others goes to `desk`, and the worker to the next
-/// job.
-pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, desk: Option<Desk>) {
+/// Takes tickets until there are no more: makes an attempt, and gives the job's outcome or hands the ticket back. A body that is
+/// to be committed with others goes to `desk`, and the worker to the next ticket.
+pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, reports: Sender<Report>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
-    while let Some(Ticket { entry, reply }) = next(&tickets, desk.as_ref()).await {
-        let (outcome, body) = fetch(&run, entry, &mut leash).await;
-        let told = match body {
-            None => run.tell(outcome, &reply).await,
-            Some(body) => {
+    while let Some(ticket) = next(&tickets, desk.as_ref()).await {
+        let mut shift = Shift::begin(&reports);
+        let told = match fetch(&run, ticket, &mut leash).await {
+            Continue(back) => {
+                shift.hand_back(back);
+                Ok(())
+            }
+            Break(Done { outcome, body: None, reply }) => run.tell(outcome, &reply).await,
+            Break(Done { outcome, body: Some(body), reply }) => {
                 let unsettled = Unsettled { body, outcome, reply, since: Instant::now() };
                 match &desk {
                     Some(desk) => desk.bring(&run, unsettled).await,
@@ -88,7 +86,7 @@ pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, desk: Option<
     }
 }
 
-/// The next job; `None` if there are no more.
+/// The next ticket; `None` if there are no more.
 async fn next(tickets: &Receiver<Ticket>, desk: Option<&Desk>) -> Option<Ticket> {
     if let Ok(ticket) = tickets.try_recv() {
         return Some(ticket);

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_lite::{StreamExt, future, stream};
 
@@ -18,11 +18,18 @@ use crate::job::Job;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
 
-/// Remembers every wait; ends it at once, or never.
-#[derive(Debug, Default)]
+/// Remembers every wait; ends it at once, or never. Time passes by waits alone.
+#[derive(Debug)]
 struct TestClock {
-    waits: Mutex<Vec<u64>>,
+    start: Instant,
+    waits: Mutex<Vec<Duration>>,
     is_stuck: bool,
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self { start: Instant::now(), waits: Mutex::default(), is_stuck: false }
+    }
 }
 
 impl Clock for TestClock {
@@ -30,8 +37,12 @@ impl Clock for TestClock {
         SystemTime::UNIX_EPOCH
     }
 
+    fn instant(&self) -> Instant {
+        self.start + self.waits.lock().unwrap().iter().sum::<Duration>()
+    }
+
     fn wait(&self, time: Duration) -> Wait {
-        self.waits.lock().unwrap().push(time.as_secs());
+        self.waits.lock().unwrap().push(time);
         if self.is_stuck { Box::pin(future::pending()) } else { Box::pin(future::ready(())) }
     }
 
@@ -66,7 +77,7 @@ fn fetch(clock: &Arc<TestClock>, job: Job) -> Outcome {
 }
 
 fn waits(clock: &TestClock) -> Vec<u64> {
-    clock.waits.lock().unwrap().clone()
+    clock.waits.lock().unwrap().iter().map(Duration::as_secs).collect()
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
