@@ -4,7 +4,11 @@
 
 mod support;
 
-use support::{Reply, Server, smolget};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::{Folder, Gate, Port, Reply, Server, error, ms, smolget};
 
 #[test]
 fn a_retry_that_waits_holds_no_worker() {
@@ -19,4 +23,159 @@ fn a_retry_that_waits_holds_no_worker() {
     assert_eq!(output.row_of(&urls[0])["attempts"], 2);
     let targets: Vec<_> = server.requests().into_iter().map(|request| request.target).collect();
     assert_eq!(targets, ["/busy", "/1", "/2", "/busy"]);
+}
+
+#[test]
+fn a_host_that_asks_to_be_left_alone_is_and_others_go_on() {
+    for status in [429, 503] {
+        let busy = Server::start(move |request| match request.visit {
+            1 if request.target == "/1" => Reply::status(status).field("Retry-After", "1"),
+            _ => Reply::ok("x"),
+        });
+        let other = Server::always(Reply::ok("x"));
+        let urls: Vec<_> = (1..=5).map(|n| busy.url(&format!("/{n}"))).chain([other.url("/")]).collect();
+        let output = smolget().args(["--json", "--discard", "-j1"]).args(&urls).run().exits(0);
+        let rows = output.rows();
+        // The other host is served first, and no request disturbs the one that asked for rest.
+        assert_eq!(rows[0]["url"], urls[5]);
+        assert!(rows[0]["ms"].as_u64().unwrap() < 900, "{rows:?}");
+        assert!(output.took >= ms(990), "{:?}", output.took);
+        assert_eq!(busy.requests().iter().map(|r| r.target.as_str()).collect::<Vec<_>>()[..2], ["/1", "/1"]);
+        assert_eq!(output.row_of(&urls[0])["attempts"], 2);
+        assert!(rows.iter().all(|row| row["url"] == urls[0] || row["attempts"] == 1));
+    }
+}
+
+#[test]
+fn a_status_without_a_wish_to_be_left_alone_holds_no_other_up() {
+    let server = Server::start(|request| match (request.target.as_str(), request.visit) {
+        ("/1", 1) => Reply::status(503),
+        _ => Reply::ok("x"),
+    });
+    let urls = ["/1", "/2", "/3"].map(|path| server.url(path));
+    let rows = smolget().args(["--json", "--discard", "-j1"]).args(&urls).run().exits(0).rows();
+    assert_eq!(rows.last().unwrap()["url"], urls[0]);
+}
+
+#[test]
+fn a_host_that_is_gone_fails_ten_thousand_urls_soon_each_with_a_row() {
+    const URLS: usize = 10_000;
+    let port = Port::refusing();
+    let good = Server::always(Reply::ok("x"));
+    let list: String = (0..URLS).map(|n| port.url(&format!("/{n}\n"))).chain([good.url("/\n")]).collect();
+    let output = smolget().args(["-i", "-", "-q", "--json", "--discard"]).input(list).run().exits(1);
+    let mut rows = output.rows();
+    assert_eq!(rows.len(), URLS + 1);
+    assert_eq!(output.row_of(&good.url("/"))["ok"], true);
+    rows.retain(|row| row["ok"] == false);
+    assert!(rows.iter().all(|row| error(row) == "connect"));
+    let untried = |row: &&Value| row["message"].as_str().unwrap().contains("this was not tried");
+    assert!(rows.iter().filter(untried).count() > URLS - 300);
+    // Whoever was tried to the end has made all attempts.
+    assert!(rows.iter().filter(|row| !untried(row)).all(|row| row["attempts"] == 4));
+    assert!(output.took < ms(30_000), "{:?}", output.took);
+}
+
+#[test]
+fn few_urls_of_a_host_that_is_gone_are_all_tried() {
+    let port = Port::refusing();
+    let urls: Vec<_> = (0..4).map(|n| port.url(&format!("/{n}"))).collect();
+    let output = smolget().args(["--json", "--discard", "--retries", "1"]).args(&urls).run().exits(1);
+    for row in output.rows() {
+        assert_eq!((error(&row), &row["attempts"]), ("connect", &2.into()), "{row}");
+    }
+}
+
+#[test]
+fn the_mirrors_of_a_host_that_is_gone_are_asked_without_delay() {
+    let port = Port::refusing();
+    let good = Server::always(Reply::ok("x"));
+    let line = |n| format!("{}\t{}\n", port.url(&format!("/{n}")), good.url(&format!("/{n}")));
+    let list: String = (0..1000).map(line).collect();
+    let run = smolget().args(["-i", "-", "--json", "--discard", "--retries", "1"]).input(list);
+    let output = run.run().exits(0);
+    let rows = output.rows();
+    assert_eq!(rows.len(), 1000);
+    assert!(rows.iter().all(|row| row["final_url"].as_str().is_some_and(|url| url.starts_with(&good.url("/")))));
+    assert!(rows.iter().filter(|row| row["attempts"] == 1).count() > 900);
+}
+
+#[test]
+fn a_host_that_never_answers_holds_no_other_up() {
+    const HOSTS: usize = 20;
+    let good: Vec<_> = (0..HOSTS).map(|_| Server::always(Reply::ok("x").after(ms(20)))).collect();
+    let silent = Server::silent();
+    let group = |server: &Server| (0..10).map(|n| server.url(&format!("/{n}\n"))).collect::<String>();
+    let took = |list: String| {
+        let started = Instant::now();
+        let mut running = smolget().args(["-i", "-", "--json", "--discard", "-j8"]).input(list).start();
+        let rows: Vec<_> = (0..HOSTS * 10).map(|_| running.row()).collect();
+        assert!(rows.iter().all(|row| row["ok"] == true));
+        (started.elapsed(), running)
+    };
+    let (without, running) = took(good.iter().map(group).collect());
+    running.wait().exits(0);
+    // In front, where it comes first to every worker, and in the middle of the list.
+    for at in [0, 10] {
+        let mut groups: Vec<_> = good.iter().map(group).collect();
+        groups.insert(at, group(&silent));
+        let (with, running) = took(groups.concat());
+        // One worker of eight is with the silent host: 8/7 of the time, and some for the machine.
+        assert!(with < without * 12 / 10 + ms(100), "{with:?} with it, {without:?} without");
+        running.signal(Signal::TERM);
+        assert_eq!(running.wait().exits(143).rows().len(), (HOSTS + 1) * 10);
+    }
+}
+
+#[test]
+fn a_host_that_is_slow_to_answer_first_gets_all_workers_then() {
+    let gate = Gate::new();
+    let server = Server::always(Reply::ok("x").until(&gate));
+    let list: String = (0..1000).map(|n| server.url(&format!("/{n}\n"))).collect();
+    let running = smolget().args(["-i", "-", "--json", "--discard", "-j8"]).input(list).start();
+    server.wait_for_requests(8);
+    gate.open();
+    assert_eq!(running.wait().exits(0).rows().len(), 1000);
+}
+
+#[test]
+fn files_are_named_in_the_lists_order_whatever_is_overtaken() {
+    let first = Server::start(|request| match request.visit {
+        1 => Reply::status(503).field("Retry-After", "1"),
+        _ => Reply::ok("first"),
+    });
+    let second = Server::always(Reply::ok("second"));
+    let urls = [first.url("/a"), first.url("/f"), second.url("/f")];
+    let output = smolget().args(["--json", "-j1"]).args(&urls).run().exits(0);
+    assert_eq!((output.file("f"), output.file("f.1")), (b"first".to_vec(), b"second".to_vec()));
+}
+
+#[test]
+fn a_run_that_is_stopped_has_a_row_for_each_job_that_waits() {
+    let busy = Server::always(Reply::status(503).field("Retry-After", "300"));
+    let urls: Vec<_> = (0..20).map(|n| busy.url(&format!("/{n}"))).collect();
+    for (args, kinds) in [(&["--deadline", "500ms"][..], ["timeout", "interrupted"]), (&[], ["interrupted"; 2])] {
+        let running = smolget().args(["--json", "--discard", "-j2"]).args(args).args(&urls).start();
+        if args.is_empty() {
+            std::thread::sleep(ms(300));
+            running.signal(Signal::TERM);
+        }
+        let rows = running.wait().rows();
+        assert_eq!(rows.len(), 20);
+        for row in rows {
+            assert_eq!(error(&row), kinds[usize::from(row["attempts"] == 0)], "{row}");
+        }
+    }
+}
+
+#[test]
+fn files_that_are_there_are_skipped_whatever_becomes_of_their_host() {
+    let port = Port::refusing();
+    let folder = Folder::new();
+    let urls: Vec<_> = (0..50).map(|n| port.url(&format!("/{n}"))).collect();
+    (0..49).for_each(|n| drop(folder.write(&n.to_string(), "old")));
+    let run = folder.smolget().args(["--json", "--skip-existing", "--retries", "0"]).args(&urls).run().exits(1);
+    let rows = run.rows();
+    assert_eq!(rows.iter().filter(|row| row["skipped"] == true).count(), 49);
+    assert_eq!((error(&run.row_of(&urls[49])), &run.row_of(&urls[49])["attempts"]), ("connect", &1.into()));
 }

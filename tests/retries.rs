@@ -181,7 +181,7 @@ fn a_retry_after_beyond_ten_minutes_fails_at_once() {
 #[test]
 fn a_job_that_waits_holds_no_other_up() {
     let server = Server::start(|request| match (request.target.as_str(), request.visit) {
-        ("/waits", 1) => Reply::status(503).field("Retry-After", "1"),
+        ("/waits", 1) => Reply::status(500).field("Retry-After", "1"),
         _ => Reply::ok("x"),
     });
     let urls = ["/waits", "/a", "/b", "/c"].map(|path| server.url(path));

@@ -28,10 +28,10 @@ const KIB: u64 = 1024;
 impl Need {
     /// A worker has a head of 64 KiB, once as it comes and once to be looked at, or that and a piece of a body on its way
     /// to the disk; TLS with a record of full size; two jobs and what becomes of them. The rest is code that has not run yet,
-    /// the roots, the threads and their stacks, the list, look-ups, and what bodies share.
-    pub const USUAL: Self = Self { worker: 224 * KIB, rest: 2048 * KIB };
+    /// the roots, the threads and their stacks, the list, jobs that are read ahead, look-ups, and what bodies share.
+    pub const USUAL: Self = Self { worker: 224 * KIB, rest: 2304 * KIB };
     /// Bodies are held: each worker may have one that waits to be written, and some are on their way to standard output.
-    pub const HOLDING: Self = Self { worker: 288 * KIB, rest: 3072 * KIB };
+    pub const HOLDING: Self = Self { worker: 288 * KIB, rest: 3328 * KIB };
 }
 
 /// What the process takes at least before it begins. Less may be resident as yet, by chance: what the least is should not be.

@@ -22,6 +22,7 @@ use super::redirect::{self, Verdict};
 use super::retry;
 use super::route::Route;
 use super::run::Run;
+use super::ticket::Shift;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 use crate::job::Job;
@@ -74,6 +75,7 @@ pub(super) async fn attempt(
     name: Option<&Name>,
     leash: &mut Leash,
     record: &mut Record,
+    shift: &mut Shift<'_>,
 ) -> Result<Complete, Setback> {
     record.status = None;
     record.redirects = 0;
@@ -85,6 +87,7 @@ pub(super) async fn attempt(
         let request = run.messages.request(run.config.method, url.as_ref().clone(), route.fields().clone());
         let sent = leash.hold(run.client.send(request)).await?;
         let Received { head, body } = run.messages.received(sent)?;
+        shift.answered();
         let max = run.config.max_redirects;
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {

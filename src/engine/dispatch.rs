@@ -1,16 +1,15 @@
-//! Tickets → workers: reads the list when there is room, and keeps the tickets that wait for another attempt.
+//! The list → tickets for the workers, each when its host may be asked.
 //!
 //! ```text
-//!  list ──▶ dispatcher ─▶ [bounded channel] ─▶ N workers ─▶ outcomes
-//!              ▲  waiting, by due time            │
-//!              └──── [bounded channel of reports] ◀┘
+//!  list ──▶ dispatcher: lanes ─▶ [bounded channel] ─▶ N workers ─▶ outcomes
+//!               ▲                                        │
+//!               └───── [bounded channel of reports] ◀────┘
 //! ```
 //!
-//! A job that waits holds no worker. The channel is the limit: it is filled, and the list is read no further then. When the run
-//! is stopped every ticket goes to a worker at once, which gives its outcome.
+//! It moves tickets; which of them goes next is for [`Lanes`] to say. A job that waits holds no worker. The channel is the
+//! limit: it is filled, and the list is read no further then. When the run is stopped every ticket goes to a worker at once,
+//! which gives its outcome.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,59 +17,65 @@ use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use futures_lite::Stream;
+use surf::Url;
+use surf::http::url::Position;
 
 use super::clock::Wait;
 use super::feed::{Appetite, Intake};
+use super::lanes::{Lanes, Queued, Rules, Supply};
 use super::run::Run;
-use super::ticket::{Back, Report, Ticket};
-use crate::job::Entry;
-
-/// How many tickets may wait for another attempt. Past that the list is read no further.
-const MAX_WAITING: usize = 256;
+use super::ticket::{Back, Going, Report, Ticket};
+use crate::job::{Entry, Rejected};
 
 /// Hands tickets out. As a future it is done when the list has ended and every ticket has come to its end.
 pub(super) struct Dispatcher<'a, S> {
     run: &'a Run,
     /// `None` at its end.
     list: Option<Intake<'a, S>>,
-    tickets: Sender<Ticket>,
+    tickets: Sender<Going>,
+    /// The channel's other end, to take back what no worker has begun.
+    queue: Pin<Box<Receiver<Going>>>,
     reports: Pin<Box<Receiver<Report>>>,
     stopped: Pin<Box<Receiver<()>>>,
-    /// Tickets that are queued or in a worker's hands.
-    out: usize,
-    waiting: BinaryHeap<Waiting>,
+    lanes: Lanes<Ticket>,
+    host: String,
     timer: Option<(Instant, Wait)>,
 }
 
-/// A ticket that is to go out again.
-#[derive(Debug)]
-struct Waiting {
-    due: Instant,
-    ticket: Ticket,
-}
-
 impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
-    pub fn new(run: &'a Run, list: Intake<'a, S>, tickets: Sender<Ticket>, reports: Receiver<Report>) -> Self {
+    pub fn new(
+        run: &'a Run,
+        list: Intake<'a, S>,
+        tickets: Sender<Going>,
+        queue: Receiver<Going>,
+        reports: Receiver<Report>,
+    ) -> Self {
         Self {
             run,
             list: Some(list),
             tickets,
+            queue: Box::pin(queue),
             reports: Box::pin(reports),
             stopped: Box::pin(run.stopper.stopped()),
-            out: 0,
-            waiting: BinaryHeap::new(),
+            lanes: Lanes::new(Rules { workers: run.config.jobs, retries: run.config.retries }),
+            host: String::new(),
             timer: None,
         }
     }
 
     /// Takes the reports that there are. False if no worker is left.
-    fn hear(&mut self, cx: &mut Context<'_>) -> bool {
+    fn hear(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         loop {
             match self.reports.as_mut().poll_next(cx) {
-                Poll::Ready(Some(Report { back })) => {
-                    self.out = self.out.saturating_sub(1);
+                Poll::Ready(Some(Report::Answered(lane))) => self.lanes.answered(lane),
+                Poll::Ready(Some(Report::Ended { pass, contact, park, back })) => {
+                    let chance = || self.run.clock.chance();
+                    if self.lanes.ended(pass, contact, park, now, chance) == Queued::Recall {
+                        self.recall();
+                    }
                     if let Some(Back { ticket, wait }) = back.map(|back| *back) {
-                        self.waiting.push(Waiting { due: self.run.clock.instant() + wait, ticket });
+                        name_host(&mut self.host, ticket.url());
+                        self.lanes.give_back(&self.host, pass, wait, ticket, now);
                     }
                 }
                 Poll::Ready(None) => return false,
@@ -79,60 +84,93 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
         }
     }
 
-    /// Fills the channel: with what is due, else from the list.
-    fn hand_out(&mut self, cx: &mut Context<'_>) {
+    /// Takes back what no worker has begun: some of it must not go now.
+    fn recall(&mut self) {
+        while let Ok((ticket, pass)) = self.queue.try_recv() {
+            self.lanes.recall(pass, ticket);
+        }
+    }
+
+    /// Fills the channel, as far as there is what may go.
+    fn hand_out(&mut self, cx: &mut Context<'_>, now: Instant) {
         while !self.tickets.is_full() {
-            let ticket = match self.due() {
-                Some(ticket) => ticket,
-                None => match self.read(cx) {
-                    Some(ticket) => ticket,
-                    None => return,
+            let next = match self.lanes.next(now) {
+                Some(next) => next,
+                None => match self.read(cx, now) {
+                    Ok(Some(next)) => next,
+                    Ok(None) => continue,
+                    Err(supply) => match self.lanes.stretch(now, supply) {
+                        Some(next) => next,
+                        None => return,
+                    },
                 },
             };
-            if self.tickets.try_send(ticket).is_ok() {
-                self.out += 1;
-            }
+            // It has room.
+            let _ = self.tickets.try_send(next);
         }
     }
 
-    /// A ticket that has waited long enough: any, when the run is stopped.
-    fn due(&mut self) -> Option<Ticket> {
-        let due = self.waiting.peek()?.due;
-        let is_due = self.run.stopper.is_stopped() || due <= self.run.clock.instant();
-        if is_due { self.waiting.pop().map(|waiting| waiting.ticket) } else { None }
-    }
-
-    /// The next ticket of the list, if there is one now and it is to be read.
-    fn read(&mut self, cx: &mut Context<'_>) -> Option<Ticket> {
-        let list = self.list.as_mut()?;
+    /// Reads the list, if it is to be read now: a ticket that may go, or none if it is held.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing came.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<Going>, Supply> {
+        let Some(list) = &mut self.list else { return Err(Supply::Ended) };
         let appetite = match self.run.stopper.is_stopped() {
             true => Appetite::Enough,
-            false if self.waiting.len() >= MAX_WAITING => return None,
-            false => Appetite::More,
+            false if self.lanes.wants_more(now) => Appetite::More,
+            false => return Err(Supply::Open),
         };
         match list.poll_next(cx, appetite) {
+            Poll::Ready(Some(ticket)) => Ok(self.admit(ticket, now)),
             Poll::Ready(None) => {
                 self.list = None;
-                None
+                Err(Supply::Ended)
             }
-            Poll::Ready(ticket) => ticket,
-            Poll::Pending => None,
+            Poll::Pending => {
+                self.lanes.is_dry(now);
+                Err(Supply::Dry)
+            }
         }
     }
 
-    /// Ready when the next ticket is due.
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = self.waiting.peek().map(|waiting| waiting.due).filter(|_| !self.tickets.is_full()) else {
-            return Poll::Pending;
-        };
+    /// Names the job's file, in the list's order whatever overtakes it, and lets it go when its host may be asked.
+    fn admit(&mut self, mut ticket: Ticket, now: Instant) -> Option<Going> {
+        let mut is_free = false;
+        if let (Some(folder), Entry::Job(job)) = (&self.run.folder, &ticket.entry) {
+            is_free = folder.skips();
+            match folder.claim(&job.text, job.out.as_deref()) {
+                Ok(name) => ticket.name = Some(name),
+                Err(error) => {
+                    ticket.entry = Entry::Rejected(Rejected { text: job.shown(), line: job.line, error });
+                }
+            }
+        }
+        name_host(&mut self.host, ticket.url().filter(|_| !is_free));
+        self.lanes.admit(&self.host, ticket, now)
+    }
+
+    /// Ready when something may go.
+    fn poll_wake(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let Some(due) = self.lanes.wake(now).filter(|_| !self.tickets.is_full()) else { return Poll::Pending };
         if self.timer.as_ref().is_none_or(|(set, _)| *set != due) {
-            let wait = due.saturating_duration_since(self.run.clock.instant());
-            self.timer = Some((due, self.run.clock.wait(wait)));
+            self.timer = Some((due, self.run.clock.wait(due.saturating_duration_since(now))));
         }
         let Some((_, wait)) = &mut self.timer else { return Poll::Pending };
         ready!(wait.as_mut().poll(cx));
         self.timer = None;
         Poll::Ready(())
+    }
+}
+
+/// Writes what tells a URL's host from others, its scheme and port included; nothing where there is no URL.
+fn name_host(name: &mut String, url: Option<&Url>) {
+    name.clear();
+    if let Some(url) = url {
+        name.push_str(url.scheme());
+        name.push_str("://");
+        name.push_str(&url[Position::BeforeHost..Position::AfterPort]);
     }
 }
 
@@ -142,37 +180,39 @@ impl<S: Stream<Item = Entry> + Send> Future for Dispatcher<'_, S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         loop {
+            let now = this.run.clock.instant();
             // Where no worker is left, the run is being dropped, or one of them has panicked.
-            if !this.hear(cx) {
+            if !this.hear(cx, now) {
                 return Poll::Ready(());
             }
-            let _ = this.stopped.as_mut().poll_next(cx);
-            this.hand_out(cx);
-            if this.list.is_none() && this.waiting.is_empty() && this.out == 0 {
+            if this.run.stopper.is_stopped() || this.stopped.as_mut().poll_next(cx).is_ready() {
+                this.lanes.release();
+            }
+            this.hand_out(cx, now);
+            if this.list.is_none() && this.lanes.is_empty() {
                 return Poll::Ready(());
             }
-            ready!(this.poll_due(cx));
+            ready!(this.poll_wake(cx, now));
         }
     }
 }
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.due == other.due
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    /// The soonest is the greatest: the heap gives that first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.due.cmp(&self.due)
+    #[test]
+    fn a_host_is_told_apart_by_scheme_and_port_and_by_nothing_else() {
+        let named = |url: &str| {
+            let mut name = "old".to_owned();
+            name_host(&mut name, Some(&Url::parse(url).unwrap()));
+            name
+        };
+        assert_eq!(named("http://u:p@H.example:80/a?b#c"), "http://h.example");
+        assert_eq!(named("https://h.example:80/"), "https://h.example:80");
+        assert_eq!(named("http://[::1]:8080"), "http://[::1]:8080");
+        let mut none = "old".to_owned();
+        name_host(&mut none, None);
+        assert_eq!(none, "");
     }
 }

@@ -138,8 +138,8 @@ where
     let hire =
         || executor.spawn(work(Arc::clone(&run), tickets.clone(), reporter.clone(), desk.as_ref().map(Desk::enter)));
     let workers: Vec<_> = repeat_with(hire).take(run.config.jobs).collect();
-    drop((tickets, reporter, desk));
-    Dispatcher::new(&run, Intake::new(jobs, &order), sender, reports).await;
+    drop((reporter, desk));
+    Dispatcher::new(&run, Intake::new(jobs, &order), sender, tickets, reports).await;
     // Not detached: a worker that panics takes the run with it, so no outcome is lost in silence.
     for worker in workers {
         worker.await;

@@ -14,10 +14,11 @@ use std::time::Duration;
 use async_channel::Sender;
 
 use super::attempt::{Setback, attempt};
+use super::lanes::Outlook;
 use super::leash::Leash;
 use super::retry::{self, Verdict};
 use super::run::Run;
-use super::ticket::{Back, Past, Ticket};
+use super::ticket::{Back, Past, Shift, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
 use crate::outcome::Outcome;
@@ -32,8 +33,13 @@ pub(super) struct Done {
 }
 
 /// Does what a ticket asks for: its job is done then, or it is to come again.
-pub(super) async fn fetch(run: &Run, ticket: Ticket, leash: &mut Leash) -> ControlFlow<Done, Box<Back>> {
-    let Ticket { entry, mut name, past, reply } = ticket;
+pub(super) async fn fetch(
+    run: &Run,
+    ticket: Ticket,
+    leash: &mut Leash,
+    shift: &mut Shift<'_>,
+) -> ControlFlow<Done, Box<Back>> {
+    let Ticket { entry, name, past, reply } = ticket;
     let job = match entry {
         Entry::Rejected(rejected) => return Break(Done { outcome: Outcome::rejected(rejected), body: None, reply }),
         Entry::Job(job) if past.is_none() && run.stopper.is_stopped() => {
@@ -41,13 +47,11 @@ pub(super) async fn fetch(run: &Run, ticket: Ticket, leash: &mut Leash) -> Contr
         }
         Entry::Job(job) => job,
     };
-    let is_new = past.is_none();
     let mut past = past.map_or_else(Past::begin, |past| *past);
-    let begun = if is_new { prepare(run, &job, &mut name, leash).await } else { Ok(None) };
-    let end = match begun {
-        Ok(Some(found)) => End::Done(Ok(found)),
-        Ok(None) => proceed(run, &job, name.as_ref(), &mut past, leash).await,
-        Err(error) => End::Done(Err(error)),
+    let end = if shift.is_free() {
+        find(run, name.as_ref(), leash).await
+    } else {
+        proceed(run, &job, name.as_ref(), &mut past, leash, shift).await
     };
     match end {
         End::Done(result) => Break(done(&job, past, reply, result)),
@@ -87,46 +91,65 @@ fn done(job: &Job, past: Past, reply: Sender<Outcome>, result: Result<Complete, 
     Done { outcome, body, reply }
 }
 
-/// Names the job's file, and finds it if it is there already and not to be fetched then.
-async fn prepare(run: &Run, job: &Job, name: &mut Option<Name>, leash: &mut Leash) -> Result<Option<Complete>, Error> {
-    let Some(folder) = &run.folder else { return Ok(None) };
-    let name = name.insert(folder.claim(&job.text, job.out.as_deref())?);
-    if folder.skips() { leash.hold(folder.find(name)).await? } else { Ok(None) }
+/// Finds the job's file if it is there already: then nothing is fetched. Else the ticket is to come with its host's leave.
+async fn find(run: &Run, name: Option<&Name>, leash: &mut Leash) -> End {
+    let (Some(folder), Some(name)) = (&run.folder, name) else { return End::Again(Duration::ZERO) };
+    match leash.hold(folder.find(name)).await {
+        Ok(Ok(None)) => End::Again(Duration::ZERO),
+        Ok(Ok(Some(found))) => End::Done(Ok(found)),
+        Ok(Err(error)) | Err(error) => End::Done(Err(error)),
+    }
 }
 
 /// Makes an attempt, and judges it.
-async fn proceed(run: &Run, job: &Job, name: Option<&Name>, past: &mut Past, leash: &mut Leash) -> End {
+async fn proceed(
+    run: &Run,
+    job: &Job,
+    name: Option<&Name>,
+    past: &mut Past,
+    leash: &mut Leash,
+    shift: &mut Shift<'_>,
+) -> End {
     // It waited, and the run was stopped.
     if run.stopper.is_stopped() {
         return End::Done(Err(run.stopper.in_flight()));
     }
     let url = past.url(job);
+    if let Outlook::Down(kind) = shift.outlook() {
+        let host = url.host_str().unwrap_or_default();
+        let message = format!("{host} could not be reached, time after time, so this was not tried; fetch it later");
+        return give_up(job, past, Error::new(kind, message));
+    }
     leash.begin(run.config.limits.total);
-    let attempt = attempt(run, job, url, name, leash, &mut past.record).await;
+    let attempt = attempt(run, job, url, name, leash, &mut past.record, shift).await;
     leash.end();
     match attempt {
         Ok(complete) => End::Done(Ok(complete)),
-        Err(setback) => judge(run, job, past, setback),
+        Err(setback) => judge(run, job, past, setback, shift),
     }
 }
 
 /// What comes after an attempt that failed: another, a mirror, or nothing.
-fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback) -> End {
+fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback, shift: &mut Shift<'_>) -> End {
     let Setback { error, pause } = setback;
     past.failed = past.failed.saturating_add(1);
     let (status, chance) = (past.record.status, run.clock.chance());
+    shift.failed(&error, retry::park(status, pause));
     match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {
         Verdict::Again(wait) => {
             log::debug!("{}: {error}; trying again in {wait:?}", Shown(past.url(job)));
             End::Again(wait)
         }
-        Verdict::GiveUp => give_up(job, past, error),
+        Verdict::GiveUp => {
+            let url = past.record.last_url.as_ref().unwrap_or(past.url(job));
+            let error = error.at(Shown(url));
+            give_up(job, past, error)
+        }
     }
 }
 
 /// One of the job's URLs has failed for good: goes on to the next.
 fn give_up(job: &Job, past: &mut Past, error: Error) -> End {
-    let error = error.at(Shown(past.record.last_url.as_ref().unwrap_or(past.url(job))));
     let next = past.mirror.map_or(0, |mirror| mirror + 1);
     match job.mirrors.get(next) {
         Some(mirror) if is_about_the_server(&error) => {

@@ -19,12 +19,14 @@ mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod gather;
+mod lanes;
 mod leash;
 mod redirect;
 mod retry;
 mod route;
 mod run;
 mod settle;
+mod standing;
 mod stop;
 #[cfg(test)]
 mod tests;

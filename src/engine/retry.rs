@@ -42,6 +42,12 @@ pub(super) fn judge(
     }
 }
 
+/// How long the host that answered so asks to be left alone as a whole: a status that says it is overloaded (RFC 9110,
+/// section 15.6.4; RFC 6585, section 4), with a `Retry-After` that is waited for.
+pub(super) fn park(status: Option<u16>, pause: Option<Duration>) -> Option<Duration> {
+    pause.filter(|pause| matches!(status, Some(429 | 503)) && !pause.is_zero() && *pause <= LONGEST_PAUSE)
+}
+
 /// Whether the same request may succeed later.
 fn may_pass(error: &Error, status: Option<u16>) -> bool {
     if error.recovery() == Recovery::Hopeless {
@@ -56,7 +62,7 @@ fn may_pass(error: &Error, status: Option<u16>) -> bool {
 }
 
 /// The wait after the `failed`-th failure: between half and the whole of 1 s, 2 s, 4 s … 60 s.
-fn backoff(failed: u32, chance: f64) -> Duration {
+pub(super) fn backoff(failed: u32, chance: f64) -> Duration {
     let doublings = failed.saturating_sub(1).min(16);
     let whole = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
     whole.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
@@ -134,6 +140,15 @@ mod tests {
         assert_eq!(judge(Duration::ZERO), Verdict::Again(Duration::ZERO));
         assert_eq!(judge(LONGEST_PAUSE), Verdict::Again(LONGEST_PAUSE));
         assert_eq!(judge(LONGEST_PAUSE + Duration::from_secs(1)), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_host_is_left_alone_if_it_says_that_it_is_overloaded_and_for_how_long() {
+        let ten = Some(LONGEST_PAUSE);
+        assert_eq!((park(Some(429), ten), park(Some(503), ten)), (ten, ten));
+        assert_eq!((park(Some(500), ten), park(None, ten), park(Some(503), None)), (None, None, None));
+        let longer = Some(LONGEST_PAUSE + Duration::from_secs(1));
+        assert_eq!((park(Some(503), longer), park(Some(503), Some(Duration::ZERO))), (None, None));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::gather::Desk;
 use super::leash::Leash;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
-use super::ticket::{Report, Shift, Ticket};
+use super::ticket::{Going, Report, Shift};
 use crate::config::{Config, Keep, OnFailure};
 use crate::outcome::Outcome;
 use crate::output::{Folder, Name, Sink};
@@ -61,11 +61,11 @@ impl Run {
 
 /// Takes tickets until there are no more: makes an attempt, and gives the job's outcome or hands the ticket back. A body that is
 /// to be committed with others goes to `desk`, and the worker to the next ticket.
-pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, reports: Sender<Report>, desk: Option<Desk>) {
+pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Going>, reports: Sender<Report>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
-    while let Some(ticket) = next(&tickets, desk.as_ref()).await {
-        let mut shift = Shift::begin(&reports);
-        let told = match fetch(&run, ticket, &mut leash).await {
+    while let Some((ticket, pass)) = next(&tickets, desk.as_ref()).await {
+        let mut shift = Shift::begin(&reports, pass);
+        let told = match fetch(&run, ticket, &mut leash, &mut shift).await {
             Continue(back) => {
                 shift.hand_back(back);
                 Ok(())
@@ -87,7 +87,7 @@ pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Ticket>, reports: Send
 }
 
 /// The next ticket; `None` if there are no more.
-async fn next(tickets: &Receiver<Ticket>, desk: Option<&Desk>) -> Option<Ticket> {
+async fn next(tickets: &Receiver<Going>, desk: Option<&Desk>) -> Option<Going> {
     if let Ok(ticket) = tickets.try_recv() {
         return Some(ticket);
     }

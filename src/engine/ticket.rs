@@ -14,9 +14,15 @@ use async_channel::Sender;
 use surf::Url;
 
 use super::attempt::Record;
+use super::lanes::{LaneId, Load, Outlook, Pass};
+use super::standing::Contact;
+use crate::error::Error;
 use crate::job::{Entry, Job};
 use crate::outcome::Outcome;
 use crate::output::Name;
+
+/// What a ticket takes in memory beside its URLs: itself, what is behind it, a name.
+const USUAL_LOAD: usize = 896;
 
 /// A job, how far it came, and where its outcome goes.
 #[derive(Debug)]
@@ -28,6 +34,9 @@ pub(super) struct Ticket {
     pub past: Option<Box<Past>>,
     pub reply: Sender<Outcome>,
 }
+
+/// A ticket on its way to a worker.
+pub(super) type Going = (Ticket, Pass);
 
 /// What a job has behind it.
 #[derive(Debug)]
@@ -48,27 +57,60 @@ pub(super) struct Back {
     pub wait: Duration,
 }
 
-/// What a worker tells the dispatcher: it is done with a ticket.
+/// What a worker tells the dispatcher.
 #[derive(Debug)]
-pub(super) struct Report {
-    pub back: Option<Box<Back>>,
+pub(super) enum Report {
+    /// A host of which nothing was known has sent a response head.
+    Answered(LaneId),
+    /// It is done with a ticket.
+    Ended {
+        pass: Pass,
+        contact: Contact,
+        /// How long the host asks to be left alone.
+        park: Option<Duration>,
+        back: Option<Box<Back>>,
+    },
 }
 
-/// How many reports there may be that were not heard yet: one for each ticket that is queued or in a worker's hands.
+/// How many reports there may be that were not heard yet: two for each ticket that is queued or in a worker's hands.
 pub(super) fn reports(workers: usize) -> usize {
-    workers * 2
+    workers * 4
 }
 
 /// A worker's time with one ticket. It reports when it is dropped, so a worker that panics has told of its end, too.
 #[derive(Debug)]
 pub(super) struct Shift<'a> {
     reports: &'a Sender<Report>,
+    pass: Pass,
+    contact: Contact,
+    park: Option<Duration>,
     back: Option<Box<Back>>,
 }
 
 impl Ticket {
     pub fn new(entry: Entry, reply: Sender<Outcome>) -> Self {
         Self { entry, name: None, past: None, reply }
+    }
+
+    /// The URL that is to be asked; `None` for a line that is none.
+    pub fn url(&self) -> Option<&Url> {
+        match (&self.entry, &self.past) {
+            (Entry::Job(job), Some(past)) => Some(past.url(job)),
+            (Entry::Job(job), None) => Some(&job.url),
+            (Entry::Rejected(_), _) => None,
+        }
+    }
+}
+
+impl Load for Ticket {
+    /// A kilobyte, with a short URL.
+    fn load(&self) -> usize {
+        let urls = match &self.entry {
+            // As it was written, and parsed.
+            Entry::Job(job) => job.text.len() * 2 + job.mirrors.iter().map(|url| url.as_str().len()).sum::<usize>(),
+            Entry::Rejected(rejected) => rejected.text.len(),
+        };
+        USUAL_LOAD + urls
     }
 }
 
@@ -78,26 +120,57 @@ impl Past {
         Self { start: Instant::now(), mirror: None, failed: 0, record: Record::default() }
     }
 
-    /// Which of the job's URLs is asked.
+    /// Which of the job's URLs is asked, or is next.
     pub fn url<'j>(&self, job: &'j Job) -> &'j Url {
         self.mirror.and_then(|mirror| job.mirrors.get(mirror)).unwrap_or(&job.url)
     }
 }
 
 impl<'a> Shift<'a> {
-    pub fn begin(reports: &'a Sender<Report>) -> Self {
-        Self { reports, back: None }
+    pub fn begin(reports: &'a Sender<Report>, pass: Pass) -> Self {
+        Self { reports, pass, contact: Contact::Unknown, park: None, back: None }
+    }
+
+    /// What is expected of the host.
+    pub fn outlook(&self) -> Outlook {
+        self.pass.outlook
+    }
+
+    /// Whether the ticket went out without regard to its host: nothing must be sent to it then.
+    pub fn is_free(&self) -> bool {
+        self.pass.is_free()
+    }
+
+    /// A response head came.
+    pub fn answered(&mut self) {
+        if self.contact != Contact::Made && self.pass.outlook == Outlook::Unknown {
+            self.tell(Report::Answered(self.pass.lane));
+        }
+        self.contact = Contact::Made;
+    }
+
+    /// The attempt failed; the host asks to be left alone for `park`.
+    pub fn failed(&mut self, error: &Error, park: Option<Duration>) {
+        if self.contact != Contact::Made {
+            self.contact = Contact::of(error);
+        }
+        self.park = park;
     }
 
     /// The ticket is to come again.
     pub fn hand_back(&mut self, back: Box<Back>) {
         self.back = Some(back);
     }
+
+    fn tell(&self, report: Report) {
+        // There is room for all; where it is closed the run is being dropped.
+        let _ = self.reports.try_send(report);
+    }
 }
 
 impl Drop for Shift<'_> {
     fn drop(&mut self) {
-        // It has room for all; where it is closed the run is being dropped.
-        let _ = self.reports.try_send(Report { back: self.back.take() });
+        let back = self.back.take();
+        self.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, back });
     }
 }
