@@ -37,7 +37,15 @@ pub(crate) struct Config {
     /// The longest body that is taken, in bytes.
     pub max_size: Option<u64>,
     pub on_failure: OnFailure,
+    pub courtesy: Courtesy,
     pub network: Network,
+}
+
+/// How hosts are spared.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Courtesy {
+    /// Transfers at once from one host: 1 to [`MAX_JOBS`].
+    pub per_host: Option<usize>,
 }
 
 /// How the network is reached: all that the transport needs to know.
@@ -199,6 +207,7 @@ impl Default for Config {
             max_redirects: 10,
             max_size: None,
             on_failure: OnFailure::default(),
+            courtesy: Courtesy::default(),
             network: Network::default(),
         }
     }

@@ -179,3 +179,16 @@ fn files_that_are_there_are_skipped_whatever_becomes_of_their_host() {
     assert_eq!(rows.iter().filter(|row| row["skipped"] == true).count(), 49);
     assert_eq!((error(&run.row_of(&urls[49])), &run.row_of(&urls[49])["attempts"]), ("connect", &1.into()));
 }
+
+#[test]
+fn one_host_has_no_more_transfers_than_it_may_while_others_have_theirs() {
+    let servers: Vec<_> = (0..3).map(|_| Server::always(Reply::ok("x").after(ms(10)))).collect();
+    let group = |server: &Server| (0..20).map(|n| server.url(&format!("/{n}\n"))).collect::<String>();
+    let list: String = servers.iter().map(group).collect();
+    let output = smolget().args(["-i", "-", "--json", "--discard", "-j16", "--per-host=2"]).input(list).run().exits(0);
+    assert_eq!(output.rows().len(), 60);
+    assert!(servers.iter().all(|server| server.busiest() == 2));
+    // The last group has begun before the first was done.
+    let first_of_last = output.rows().iter().position(|row| row["line"] == 41).unwrap();
+    assert!(first_of_last < 40, "{first_of_last}");
+}

@@ -138,6 +138,10 @@ pub struct Args {
     #[argh(option)]
     pub max_memory: Option<String>,
 
+    /// run at most N transfers at once from one host, 1 to 1024; others' jobs overtake (default: no limit)
+    #[argh(option)]
+    pub per_host: Option<String>,
+
     /// stop at the first failed job
     #[argh(switch)]
     pub fail_fast: bool,

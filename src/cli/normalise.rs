@@ -36,6 +36,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--max-redirects", COUNT),
     Flag::long("--max-size", Takes::One("a size in bytes, such as 4096, 64k, 8M or 1G")),
     Flag::long("--max-memory", Takes::One("a size in bytes, such as 4096k, 8M or 1G")),
+    Flag::long("--per-host", Takes::One("a whole number from 1 to 1024")),
     Flag::long("--fail-fast", Takes::Nothing),
     Flag::long("--cacert", Takes::One("a file")),
     Flag::long("--system-roots", Takes::Nothing),
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn what_is_no_option_or_lacks_its_value_is_refused() {
         for (typed, told) in [
-            ("--per-host 2", "--per-host: unknown option"),
+            ("--per-hosts 2", "--per-hosts: unknown option"),
             ("--jobsx=2", "--jobsx: unknown option"),
             ("-qx", "-x: unknown option"),
             ("-q=1", "-=: unknown option"),

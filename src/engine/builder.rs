@@ -100,6 +100,15 @@ impl Builder {
         self
     }
 
+    /// How many transfers are in flight at once from one host, 1 to [`MAX_JOBS`]; no limit but that of all
+    /// [`jobs`](Self::jobs) unless set. A host is what a job's URL or mirror names, with its scheme and port; where a redirect
+    /// leads from there is not counted. Others' jobs overtake those that wait for their turn, some 256 jobs ahead at most.
+    #[must_use]
+    pub fn per_host(mut self, transfers: usize) -> Self {
+        self.config.courtesy.per_host = Some(transfers.clamp(1, MAX_JOBS));
+        self
+    }
+
     /// What a failed job does to the rest of the run; nothing unless set.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {

@@ -25,6 +25,7 @@ use super::feed::{Appetite, Intake};
 use super::lanes::{Lanes, Queued, Rules, Supply};
 use super::run::Run;
 use super::ticket::{Back, Going, Report, Ticket};
+use crate::config::Config;
 use crate::job::{Entry, Rejected};
 
 /// Hands tickets out. As a future it is done when the list has ended and every ticket has come to its end.
@@ -57,7 +58,7 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
             queue: Box::pin(queue),
             reports: Box::pin(reports),
             stopped: Box::pin(run.stopper.stopped()),
-            lanes: Lanes::new(Rules { workers: run.config.jobs, retries: run.config.retries }),
+            lanes: Lanes::new(rules(&run.config)),
             host: String::new(),
             timer: None,
         }
@@ -162,6 +163,11 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
         self.timer = None;
         Poll::Ready(())
     }
+}
+
+fn rules(config: &Config) -> Rules {
+    let Config { jobs, retries, courtesy, .. } = config;
+    Rules { workers: *jobs, retries: *retries, per_host: courtesy.per_host.unwrap_or(usize::MAX) }
 }
 
 /// Writes what tells a URL's host from others, its scheme and port included; nothing where there is no URL.

@@ -35,6 +35,8 @@ const SHARE: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub workers: usize,
+    /// How many tickets of one host may be out.
+    pub per_host: usize,
     pub retries: u32,
 }
 
@@ -130,6 +132,8 @@ struct Lane<T> {
     out: usize,
     /// In all: out, held, or for later.
     tickets: usize,
+    /// How many may be out.
+    most: usize,
     standing: Standing,
     parked: Option<Instant>,
 }
@@ -151,8 +155,8 @@ enum Gate {
 }
 
 impl<T> Lane<T> {
-    fn new() -> Self {
-        Self { held: VecDeque::new(), out: 0, tickets: 0, standing: Standing::new(), parked: None }
+    fn new(most: usize) -> Self {
+        Self { held: VecDeque::new(), out: 0, tickets: 0, most, standing: Standing::new(), parked: None }
     }
 
     /// Whether it is to be left alone, and until when.
@@ -167,7 +171,7 @@ impl<T> Lane<T> {
 
 impl<T: Load> Lanes<T> {
     pub fn new(rules: Rules) -> Self {
-        let mut nowhere = Lane::new();
+        let mut nowhere = Lane::new(usize::MAX);
         nowhere.standing.answered();
         Self {
             rules,
@@ -346,11 +350,11 @@ impl<T: Load> Lanes<T> {
         if let Some(until) = lane.until(now) {
             return Gate::Shut(Some(until));
         }
-        match lane.standing.is_proven() {
-            true => Gate::Open(Outlook::Good),
-            false if lane.out < unproven => Gate::Open(Outlook::Unknown),
-            false => Gate::Shut(None),
-        }
+        let (outlook, most) = match lane.standing.is_proven() {
+            true => (Outlook::Good, usize::MAX),
+            false => (Outlook::Unknown, unproven),
+        };
+        if lane.out < most.min(lane.most) { Gate::Open(outlook) } else { Gate::Shut(None) }
     }
 
     fn share(&self) -> usize {
@@ -469,7 +473,7 @@ impl<T: Load> Lanes<T> {
             self.forget(now);
         }
         let id = self.free.pop().unwrap_or_else(|| {
-            self.lanes.push(Lane::new());
+            self.lanes.push(Lane::new(self.rules.per_host));
             LaneId(u32::try_from(self.lanes.len() - 1).unwrap_or(u32::MAX))
         });
         self.hosts.insert(host.into(), id);
@@ -479,12 +483,12 @@ impl<T: Load> Lanes<T> {
     /// Forgets hosts of which there is nothing to know; where there are very many, all that have no tickets.
     fn forget(&mut self, now: Instant) {
         let is_full = self.hosts.len() >= MAX_HOSTS;
-        let (lanes, free) = (&mut self.lanes, &mut self.free);
+        let (lanes, free, most) = (&mut self.lanes, &mut self.free, self.rules.per_host);
         self.hosts.retain(|_, id| {
             let Some(lane) = lanes.get_mut(id.index()) else { return false };
             let stays = lane.tickets > 0 || !is_full && lane.is_to_be_remembered(now);
             if !stays {
-                *lane = Lane::new();
+                *lane = Lane::new(most);
                 free.push(*id);
             }
             stays
@@ -538,9 +542,10 @@ mod tests {
     }
 
     const SECOND: Duration = Duration::from_secs(1);
+    const RULES: Rules = Rules { workers: 8, per_host: usize::MAX, retries: 3 };
 
     fn lanes(workers: usize) -> (Lanes<u64>, Instant) {
-        (Lanes::new(Rules { workers, retries: 3 }), Instant::now())
+        (Lanes::new(Rules { workers, ..RULES }), Instant::now())
     }
 
     /// Ends a ticket, in this way.
@@ -625,6 +630,18 @@ mod tests {
         end(&mut lanes, pass, Contact::Unknown, now);
         let (_, pass) = lanes.admit("dead", 11, now + 60 * SECOND).unwrap();
         assert_eq!(pass.outlook, Outlook::Unknown);
+    }
+
+    #[test]
+    fn a_host_may_have_so_many_out_and_each_that_ends_makes_room() {
+        let (mut lanes, now) = (Lanes::new(Rules { per_host: 2, ..RULES }), Instant::now());
+        prove(&mut lanes, "a", now);
+        let (_, first) = lanes.admit("a", 1, now).unwrap();
+        assert!(lanes.admit("a", 2, now).is_some() && lanes.admit("a", 3, now).is_none());
+        assert!(lanes.admit("b", 4, now).is_some() && next(&mut lanes, now).is_none());
+        end(&mut lanes, first, Contact::Made, now);
+        assert_eq!((next(&mut lanes, now), next(&mut lanes, now)), (Some(3), None));
+        assert!((0..10).all(|n| lanes.admit("", n, now).is_some()));
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl Clock for TestClock {
     }
 
     fn instant(&self) -> Instant {
-        self.start + self.waits.lock().unwrap().iter().sum::<Duration>()
+        let waited = self.waits.lock().unwrap().iter().sum::<Duration>();
+        if self.is_stuck { self.start } else { self.start + waited }
     }
 
     fn wait(&self, time: Duration) -> Wait {
