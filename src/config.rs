@@ -1,6 +1,7 @@
 //! What a run is to do, validated: nothing after this checks an option again.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub const DEFAULT_JOBS: usize = 8;
 
 /// The longest time that an option takes: past it, arithmetic on clocks would have to be watched everywhere.
 pub const MAX_TIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// The fewest attempts a second at one host that can be asked for, and the most.
+pub const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
 /// The product token that goes out as `User-Agent` unless another is set.
 pub const USER_AGENT: &str = concat!("smolget/", env!("CARGO_PKG_VERSION"));
@@ -46,6 +50,8 @@ pub(crate) struct Config {
 pub(crate) struct Courtesy {
     /// Transfers at once from one host: 1 to [`MAX_JOBS`].
     pub per_host: Option<usize>,
+    /// From one attempt at a host to the next.
+    pub interval: Option<Duration>,
 }
 
 /// How the network is reached: all that the transport needs to know.

@@ -49,8 +49,8 @@ mod transport;
 mod url;
 
 pub use config::{
-    DEFAULT_JOBS, Durability, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve,
-    Trust, USER_AGENT,
+    DEFAULT_JOBS, Durability, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES, Reach,
+    Resolve, Trust, USER_AGENT,
 };
 pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};

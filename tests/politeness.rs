@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -191,4 +192,23 @@ fn one_host_has_no_more_transfers_than_it_may_while_others_have_theirs() {
     // The last group has begun before the first was done.
     let first_of_last = output.rows().iter().position(|row| row["line"] == 41).unwrap();
     assert!(first_of_last < 40, "{first_of_last}");
+}
+
+#[test]
+fn one_host_is_asked_so_often_a_second_and_no_other_waits_for_it() {
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let noted = arrivals.clone();
+    let slow = Server::start(move |_| {
+        noted.lock().unwrap().push(Instant::now());
+        Reply::ok("x")
+    });
+    let other = Server::always(Reply::ok("x"));
+    let list: String = (0..21).map(|n| slow.url(&format!("/{n}\n"))).chain([other.url("/\n")]).collect();
+    let output = smolget().args(["-i", "-", "--json", "--discard", "--rate", "20"]).input(list).run().exits(0);
+    assert!(output.rows().iter().position(|row| row["line"] == 22).unwrap() < 10);
+    // Twenty intervals of 50 ms; none of them passed over, whatever the machine was at.
+    let arrivals = arrivals.lock().unwrap();
+    let took = *arrivals.last().unwrap() - arrivals[0];
+    assert!(took >= ms(950), "{took:?}");
+    assert!(took < ms(3000), "{took:?}");
 }

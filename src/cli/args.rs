@@ -142,6 +142,10 @@ pub struct Args {
     #[argh(option)]
     pub per_host: Option<String>,
 
+    /// begin at most N attempts a second at one host, such as 5 or 0.2 (default: no limit)
+    #[argh(option)]
+    pub rate: Option<String>,
+
     /// stop at the first failed job
     #[argh(switch)]
     pub fail_fast: bool,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use smolget::{MAX_TIME, Resolve};
+use smolget::{MAX_TIME, RATES, Resolve};
 
 /// A whole number: digits and nothing else.
 pub fn whole(text: &str) -> Option<u64> {
@@ -35,6 +35,15 @@ pub fn time(text: &str) -> Option<Duration> {
     // Below a billion times 3,600,000: far from overflow.
     let time = time.checked_add(Duration::from_nanos(billionths(fraction)? * millis / 1000))?;
     Some(time).filter(|time| !time.is_zero() && *time <= MAX_TIME)
+}
+
+/// A number of attempts a second, within [`RATES`]: digits, with a fraction or without.
+pub fn rate(text: &str) -> Option<f64> {
+    let (whole_part, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let whole_part = u32::try_from(whole(whole_part)?).ok()?;
+    let fraction = u32::try_from(billionths(fraction)?).ok()?;
+    let rate = f64::from(whole_part) + f64::from(fraction) / 1e9;
+    Some(rate).filter(|rate| RATES.contains(rate))
 }
 
 /// The digits after the point, as billionths.
@@ -151,6 +160,16 @@ mod tests {
             "1µs",
         ] {
             assert_eq!(time(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_with_or_without_a_fraction() {
+        for (text, attempts) in [("5", 5.0), ("0.2", 0.2), ("2.", 2.0), ("0.001", 0.001), ("1000000", 1e6)] {
+            assert!(rate(text).is_some_and(|rate| (rate - attempts).abs() < 1e-9), "{text}");
+        }
+        for bad in ["", ".", ".5", "0", "0.0009", "1000000.1", "-1", "+1", "1e3", "1/s", "inf", "nan", "4294967296"] {
+            assert_eq!(rate(bad), None, "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Fetcher;
 use crate::config::{
-    Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, Reach, Resolve, Trust,
+    Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES, Reach, Resolve, Trust,
 };
 use crate::error::Error;
 use crate::header::Header;
@@ -106,6 +106,17 @@ impl Builder {
     #[must_use]
     pub fn per_host(mut self, transfers: usize) -> Self {
         self.config.courtesy.per_host = Some(transfers.clamp(1, MAX_JOBS));
+        self
+    }
+
+    /// How many attempts are begun a second at one host, within [`RATES`]; no limit unless set. They are spread evenly. A host is
+    /// as for [`per_host`](Self::per_host): of an attempt that is redirected, the further requests are not counted.
+    #[must_use]
+    pub fn rate(mut self, attempts_a_second: f64) -> Self {
+        // What is no number is neither greater nor less, and becomes the least.
+        let rate =
+            if attempts_a_second > *RATES.start() { attempts_a_second.min(*RATES.end()) } else { *RATES.start() };
+        self.config.courtesy.interval = Some(Duration::from_secs_f64(rate.recip()));
         self
     }
 

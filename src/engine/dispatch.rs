@@ -25,7 +25,7 @@ use super::feed::{Appetite, Intake};
 use super::lanes::{Lanes, Queued, Rules, Supply};
 use super::run::Run;
 use super::ticket::{Back, Going, Report, Ticket};
-use crate::config::Config;
+use crate::config::{Config, Courtesy};
 use crate::job::{Entry, Rejected};
 
 /// Hands tickets out. As a future it is done when the list has ended and every ticket has come to its end.
@@ -167,7 +167,8 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
 
 fn rules(config: &Config) -> Rules {
     let Config { jobs, retries, courtesy, .. } = config;
-    Rules { workers: *jobs, retries: *retries, per_host: courtesy.per_host.unwrap_or(usize::MAX) }
+    let Courtesy { per_host, interval, .. } = *courtesy;
+    Rules { workers: *jobs, retries: *retries, per_host: per_host.unwrap_or(usize::MAX), interval }
 }
 
 /// Writes what tells a URL's host from others, its scheme and port included; nothing where there is no URL.

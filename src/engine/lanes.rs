@@ -28,6 +28,9 @@ const MAX_IDLE: usize = 1024;
 /// How many are remembered at most, those with tickets aside: enough for lists that are asked slowly, host by host.
 const MAX_HOSTS: usize = 16 * 1024;
 
+/// How late a ticket may go without its host's next going later, too: timers are never early.
+const LATENESS: Duration = Duration::from_millis(20);
+
 /// Which part of the workers a host may have that has not answered yet.
 const SHARE: usize = 8;
 
@@ -37,6 +40,8 @@ pub(super) struct Rules {
     pub workers: usize,
     /// How many tickets of one host may be out.
     pub per_host: usize,
+    /// From one ticket to a host's next.
+    pub interval: Option<Duration>,
     pub retries: u32,
 }
 
@@ -136,6 +141,8 @@ struct Lane<T> {
     most: usize,
     standing: Standing,
     parked: Option<Instant>,
+    /// When the next may go, where there is an interval.
+    turn: Option<Instant>,
 }
 
 /// A ticket that is to come again.
@@ -156,12 +163,12 @@ enum Gate {
 
 impl<T> Lane<T> {
     fn new(most: usize) -> Self {
-        Self { held: VecDeque::new(), out: 0, tickets: 0, most, standing: Standing::new(), parked: None }
+        Self { held: VecDeque::new(), out: 0, tickets: 0, most, standing: Standing::new(), parked: None, turn: None }
     }
 
     /// Whether it is to be left alone, and until when.
     fn until(&self, now: Instant) -> Option<Instant> {
-        self.parked.max(self.standing.resume()).filter(|until| *until > now)
+        self.parked.max(self.standing.resume()).max(self.turn).filter(|until| *until > now)
     }
 
     fn is_to_be_remembered(&self, now: Instant) -> bool {
@@ -202,7 +209,7 @@ impl<T: Load> Lanes<T> {
         self.came(id);
         let lane = self.lanes.get(id.index())?;
         match self.gate(lane, now) {
-            Gate::Open(outlook) if lane.held.is_empty() => Some((ticket, self.went(id, place, outlook))),
+            Gate::Open(outlook) if lane.held.is_empty() => Some((ticket, self.went(id, place, outlook, now))),
             _ => {
                 self.hold(id, place, ticket);
                 None
@@ -301,7 +308,7 @@ impl<T: Load> Lanes<T> {
             self.idle_since = None;
             return None;
         }
-        self.first(|lanes, lane| lanes.gate(lane, now))
+        self.first(now, |lanes, lane| lanes.gate(lane, now))
     }
 
     /// As [`next`](Self::next), where a host that has not answered yet may have more than its share: no other has a ticket, and
@@ -318,7 +325,7 @@ impl<T: Load> Lanes<T> {
             Supply::Dry if is_over(self.dry_since, now) => workers - self.share().min(workers - 1),
             _ => return None,
         };
-        self.first(|lanes, lane| match lane.standing.is_lost() {
+        self.first(now, |lanes, lane| match lane.standing.is_lost() {
             true => Gate::Shut(None),
             false => lanes.gate_for(lane, now, most),
         })
@@ -354,6 +361,10 @@ impl<T: Load> Lanes<T> {
             true => (Outlook::Good, usize::MAX),
             false => (Outlook::Unknown, unproven),
         };
+        // Queued tickets would all go at once when workers are free: with an interval none are.
+        if self.rules.interval.is_some() && self.out >= self.rules.workers {
+            return Gate::Shut(None);
+        }
         if lane.out < most.min(lane.most) { Gate::Open(outlook) } else { Gate::Shut(None) }
     }
 
@@ -362,7 +373,7 @@ impl<T: Load> Lanes<T> {
     }
 
     /// Takes out the first ticket in the list whose lane is open.
-    fn first(&mut self, gate: impl Fn(&Self, &Lane<T>) -> Gate) -> Option<(T, Pass)> {
+    fn first(&mut self, now: Instant, gate: impl Fn(&Self, &Lane<T>) -> Gate) -> Option<(T, Pass)> {
         let open = self.holding.iter().enumerate().filter_map(|(at, id)| {
             let lane = self.lanes.get(id.index())?;
             let (place, _) = lane.held.front()?;
@@ -379,15 +390,19 @@ impl<T: Load> Lanes<T> {
         }
         self.held -= 1;
         self.load = self.load.saturating_sub(ticket.load());
-        Some((ticket, self.went(id, place, outlook)))
+        Some((ticket, self.went(id, place, outlook, now)))
     }
 
-    fn went(&mut self, id: LaneId, place: u64, outlook: Outlook) -> Pass {
+    fn went(&mut self, id: LaneId, place: u64, outlook: Outlook, now: Instant) -> Pass {
         self.out += 1;
         let mut epoch = 0;
         if let Some(lane) = self.lanes.get_mut(id.index()) {
             lane.out += 1;
             epoch = lane.standing.epoch();
+            if let Some(interval) = self.rules.interval.filter(|_| id != NO_HOST) {
+                let due = lane.turn.filter(|turn| *turn + LATENESS > now);
+                lane.turn = Some(due.unwrap_or(now) + interval);
+            }
         }
         Pass { lane: id, outlook, epoch, place }
     }
@@ -542,7 +557,7 @@ mod tests {
     }
 
     const SECOND: Duration = Duration::from_secs(1);
-    const RULES: Rules = Rules { workers: 8, per_host: usize::MAX, retries: 3 };
+    const RULES: Rules = Rules { workers: 8, per_host: usize::MAX, interval: None, retries: 3 };
 
     fn lanes(workers: usize) -> (Lanes<u64>, Instant) {
         (Lanes::new(Rules { workers, ..RULES }), Instant::now())
@@ -642,6 +657,27 @@ mod tests {
         end(&mut lanes, first, Contact::Made, now);
         assert_eq!((next(&mut lanes, now), next(&mut lanes, now)), (Some(3), None));
         assert!((0..10).all(|n| lanes.admit("", n, now).is_some()));
+    }
+
+    #[test]
+    fn a_hosts_tickets_go_at_their_intervals_whoever_is_late() {
+        let interval = Some(SECOND / 10);
+        let (mut lanes, now) = (Lanes::new(Rules { interval, ..RULES }), Instant::now());
+        prove(&mut lanes, "a", now);
+        let mut passes: Vec<_> = (0..30).filter_map(|n| lanes.admit("a", n, now)).collect();
+        assert!(passes.is_empty() && lanes.admit("b", 99, now).is_some());
+        // A few milliseconds late each time, as timers are.
+        for n in 1..8_u32 {
+            let due = now + SECOND * n / 10;
+            assert_eq!(lanes.wake(now), Some(due));
+            assert!(lanes.next(due - SECOND / 1000).is_none());
+            passes.extend(lanes.next(due + SECOND / 200));
+            assert_eq!(passes.len(), n as usize);
+        }
+        // All workers are busy: nothing is queued, to go at once later.
+        assert!(lanes.next(now + 60 * SECOND).is_none());
+        end(&mut lanes, passes[0].1, Contact::Made, now);
+        assert!(lanes.next(now + 60 * SECOND).is_some() && lanes.next(now + 60 * SECOND).is_none());
     }
 
     #[test]
