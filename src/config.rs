@@ -45,13 +45,15 @@ pub(crate) struct Config {
     pub network: Network,
 }
 
-/// How hosts are spared.
+/// How hosts, and whoever else is on the line, are spared.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Courtesy {
     /// Transfers at once from one host: 1 to [`MAX_JOBS`].
     pub per_host: Option<usize>,
     /// From one attempt at a host to the next.
     pub interval: Option<Duration>,
+    /// Bytes of bodies a second, of all transfers together.
+    pub limit_rate: Option<u64>,
 }
 
 /// How the network is reached: all that the transport needs to know.

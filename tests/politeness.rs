@@ -212,3 +212,20 @@ fn one_host_is_asked_so_often_a_second_and_no_other_waits_for_it() {
     assert!(took >= ms(950), "{took:?}");
     assert!(took < ms(3000), "{took:?}");
 }
+
+#[test]
+fn all_transfers_together_keep_to_a_rate_however_they_are_kept() {
+    const SIZE: usize = 300_000;
+    let server = Server::always(Reply::ok(vec![b'x'; SIZE]));
+    for args in [&["--discard"][..], &[], &["--stdout"]] {
+        let urls = ["/1", "/2"].map(|path| server.url(path));
+        let run = smolget().args(["-q", "--limit-rate", "600000"]).args(args).args(&urls);
+        let output = run.run().exits(0);
+        // Two transfers of half a second each, together. Slower may be the machine.
+        assert!(output.took >= ms(950), "{args:?}: {:?}", output.took);
+        assert!(output.took < ms(5000), "{args:?}: {:?}", output.took);
+        if args.is_empty() {
+            assert!(output.file("1").len() == SIZE && output.file("2").len() == SIZE);
+        }
+    }
+}

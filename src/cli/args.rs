@@ -146,6 +146,10 @@ pub struct Args {
     #[argh(option)]
     pub rate: Option<String>,
 
+    /// take at most B bytes of bodies a second, all transfers together (default: no limit)
+    #[argh(option)]
+    pub limit_rate: Option<String>,
+
     /// stop at the first failed job
     #[argh(switch)]
     pub fail_fast: bool,

@@ -13,6 +13,8 @@ use super::failure::Failure;
 const TIME: Takes = Takes::One("a time above 0 and up to 10 years, such as 1.5, 500ms, 2s, 2m or 1h");
 const COUNT: Takes = Takes::One("a whole number from 0 to 4294967295");
 
+const SPEED: Takes = Takes::One("a number of bytes above 0, such as 4096, 64k or 8M");
+
 /// Every option there is, in the order of `--help`. A `--help` and a table that differ fail a test.
 const FLAGS: &[Flag] = &[
     Flag::new('i', "--input", Takes::Many("a file, or - for standard input")),
@@ -38,6 +40,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--max-memory", Takes::One("a size in bytes, such as 4096k, 8M or 1G")),
     Flag::long("--per-host", Takes::One("a whole number from 1 to 1024")),
     Flag::long("--rate", Takes::One("a number from 0.001 to 1000000, such as 5 or 0.2")),
+    Flag::long("--limit-rate", SPEED),
     Flag::long("--fail-fast", Takes::Nothing),
     Flag::long("--cacert", Takes::One("a file")),
     Flag::long("--system-roots", Takes::Nothing),

@@ -158,6 +158,9 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     if let Some(rate) = read("--rate", &args.rate, values::rate)? {
         builder = builder.rate(rate);
     }
+    if let Some(bytes) = read("--limit-rate", &args.limit_rate, values::speed)? {
+        builder = builder.limit_rate(bytes);
+    }
     for text in &args.resolve {
         builder = builder.resolve(values::resolve(text).ok_or_else(|| refuse("--resolve", text))?);
     }
@@ -284,6 +287,7 @@ mod tests {
             ("--max-size 1k", plain().max_size(1024)),
             ("--per-host 2", plain().per_host(2)),
             ("--rate 0.5", plain().rate(0.5)),
+            ("--limit-rate 1k", plain().limit_rate(1024)),
             ("--fail-fast", plain().on_failure(OnFailure::Stop)),
             ("--cacert f", plain().trust(Trust::Pem("f".into()))),
             ("--system-roots", plain().trust(Trust::System)),
@@ -332,6 +336,7 @@ mod tests {
             ("--max-size 1T", "--max-size: got \"1T\"; takes a size in bytes, such as 4096, 64k, 8M or 1G"),
             ("--per-host 0", "--per-host: got \"0\"; takes a whole number from 1 to 1024"),
             ("--rate 0", "--rate: got \"0\"; takes a number from 0.001 to 1000000, such as 5 or 0.2"),
+            ("--limit-rate 0", "--limit-rate: got \"0\"; takes a number of bytes above 0, such as 4096, 64k or 8M"),
             ("--max-memory much", "--max-memory: got \"much\"; takes a size in bytes, such as 4096k, 8M or 1G"),
             ("--dir=", "-d, --dir: got \"\"; takes a folder"),
             ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),

@@ -19,6 +19,11 @@ pub fn size(text: &str) -> Option<u64> {
     whole(number)?.checked_mul(unit)
 }
 
+/// Bytes a second: a size above 0.
+pub fn speed(text: &str) -> Option<u64> {
+    size(text).filter(|bytes| *bytes > 0)
+}
+
 /// A time above 0 and up to [`MAX_TIME`]: seconds, or a number with `ms`, `s`, `m` or `h`. The number may have a fraction;
 /// what is below a billionth of its unit is dropped.
 pub fn time(text: &str) -> Option<Duration> {

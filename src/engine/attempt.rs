@@ -18,6 +18,7 @@ use surf::Url;
 
 use super::content_range;
 use super::leash::Leash;
+use super::meter::Meter;
 use super::redirect::{self, Verdict};
 use super::retry;
 use super::route::Route;
@@ -28,7 +29,7 @@ use crate::error::{Error, ErrorKind};
 use crate::job::Job;
 use crate::outcome::Kept;
 use crate::output::{Complete, Name, Sink};
-use crate::reactor::Spliced;
+use crate::reactor::{Room, Spliced};
 use crate::text::{self, Shown};
 use crate::transport::{self, BodyReader, Head, Received};
 
@@ -174,6 +175,7 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
             }
         }
         let data = leash.hold(body.fill_buf()).await?.map_err(transport::body_error)?;
+        let data = run.meter.as_ref().and_then(|meter| data.get(..meter.piece())).unwrap_or(data);
         let length = data.len();
         if length == 0 {
             break;
@@ -187,6 +189,7 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
         run.traffic.add(length);
         leash.hold(sink.write(data)).await??;
         body.consume(length);
+        moderate(run, leash, length).await?;
         take_turn(&mut turns).await;
     }
     if digest.is_none_or(|(expected, digest)| expected.matches(&digest.finalize())) {
@@ -206,9 +209,10 @@ enum Piped {
 /// Takes the rest of a long body, whose length is known, to its end past this program's memory.
 async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: &mut Sink) -> Result<Piped, Error> {
     let mut turns = 0;
+    let piece = run.meter.as_ref().map_or(usize::MAX, Meter::piece);
     loop {
         let spliced = future::poll_fn(|cx| match sink.pipe() {
-            Some((pipe, room)) => body.poll_splice(cx, pipe, room),
+            Some((pipe, room)) => body.poll_splice(cx, pipe, Room { bytes: room.bytes.min(piece), ..room }),
             None => Poll::Ready(Ok(Spliced::Full)),
         });
         match leash.hold(spliced).await?? {
@@ -216,6 +220,7 @@ async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: 
             Spliced::Bytes(length) => {
                 run.traffic.add(length);
                 leash.hold(sink.piped(length)).await??;
+                moderate(run, leash, length).await?;
             }
             Spliced::Full => leash.hold(sink.empty_pipe()).await??,
             Spliced::Refused => {
@@ -225,6 +230,12 @@ async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: 
         }
         take_turn(&mut turns).await;
     }
+}
+
+/// Waits for as long as so many bytes take, where there is a rate that all transfers keep to.
+async fn moderate(run: &Run, leash: &mut Leash, length: usize) -> Result<(), Error> {
+    let Some(meter) = &run.meter else { return Ok(()) };
+    leash.hold(run.clock.wait(meter.take(length, run.clock.instant()))).await
 }
 
 /// Notes that a body was ready once more, and every [`TURN`] times lets others have their turn.

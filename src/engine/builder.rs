@@ -120,6 +120,14 @@ impl Builder {
         self
     }
 
+    /// How many bytes of bodies arrive a second, of all transfers together, at least 1; no limit unless set. The transfers have
+    /// equal shares, as far as their servers keep up. What the system's buffers hold may have come from the network sooner.
+    #[must_use]
+    pub fn limit_rate(mut self, bytes_a_second: u64) -> Self {
+        self.config.courtesy.limit_rate = Some(bytes_a_second.max(1));
+        self
+    }
+
     /// What a failed job does to the rest of the run; nothing unless set.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {

@@ -14,6 +14,7 @@ use super::Fetcher;
 use super::dispatch::Dispatcher;
 use super::gather::{self, Desk};
 use super::leash::Leash;
+use super::meter::Meter;
 use super::run::{Run, Traffic, work};
 use super::stop::Stopper;
 use super::ticket::{self, Ticket};
@@ -33,6 +34,7 @@ pub(super) struct Plan {
 impl Plan {
     fn begin(self, folder: Option<Folder>) -> Arc<Run> {
         let Fetcher { config, client, messages, common, spare, clock, .. } = self.fetcher;
+        let meter = config.courtesy.limit_rate.map(|rate| Meter::new(rate, config.jobs));
         Arc::new(Run {
             config,
             client,
@@ -43,6 +45,7 @@ impl Plan {
             clock,
             stopper: self.stopper,
             traffic: self.traffic,
+            meter,
         })
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod fuzz;
 mod gather;
 mod lanes;
 mod leash;
+mod meter;
 mod redirect;
 mod retry;
 mod route;

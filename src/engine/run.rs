@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::fetch::{Done, fetch};
 use super::gather::Desk;
 use super::leash::Leash;
+use super::meter::Meter;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
 use super::ticket::{Going, Report, Shift};
@@ -34,6 +35,8 @@ pub(super) struct Run {
     pub clock: Arc<dyn Clock>,
     pub stopper: Stopper,
     pub traffic: Traffic,
+    /// What keeps all transfers together to a rate, if there is one.
+    pub meter: Option<Meter>,
 }
 
 impl Run {
