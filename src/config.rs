@@ -45,7 +45,7 @@ pub(crate) struct Config {
     pub network: Network,
 }
 
-/// How hosts, and whoever else is on the line, are spared.
+/// How hosts, and whoever else is on the line, are spared, and what of that is asked of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Courtesy {
     /// Transfers at once from one host: 1 to [`MAX_JOBS`].
@@ -54,6 +54,8 @@ pub(crate) struct Courtesy {
     pub interval: Option<Duration>,
     /// Bytes of bodies a second, of all transfers together.
     pub limit_rate: Option<u64>,
+    /// Bytes a second that a body has to bring.
+    pub min_speed: Option<u64>,
 }
 
 /// How the network is reached: all that the transport needs to know.

@@ -150,6 +150,10 @@ pub struct Args {
     #[argh(option)]
     pub limit_rate: Option<String>,
 
+    /// fail a transfer that brings less than B bytes a second over 30 s (default: no limit)
+    #[argh(option)]
+    pub min_speed: Option<String>,
+
     /// stop at the first failed job
     #[argh(switch)]
     pub fail_fast: bool,

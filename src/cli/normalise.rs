@@ -41,6 +41,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--per-host", Takes::One("a whole number from 1 to 1024")),
     Flag::long("--rate", Takes::One("a number from 0.001 to 1000000, such as 5 or 0.2")),
     Flag::long("--limit-rate", SPEED),
+    Flag::long("--min-speed", SPEED),
     Flag::long("--fail-fast", Takes::Nothing),
     Flag::long("--cacert", Takes::One("a file")),
     Flag::long("--system-roots", Takes::Nothing),

@@ -161,6 +161,9 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     if let Some(bytes) = read("--limit-rate", &args.limit_rate, values::speed)? {
         builder = builder.limit_rate(bytes);
     }
+    if let Some(bytes) = read("--min-speed", &args.min_speed, values::speed)? {
+        builder = builder.min_speed(bytes);
+    }
     for text in &args.resolve {
         builder = builder.resolve(values::resolve(text).ok_or_else(|| refuse("--resolve", text))?);
     }
@@ -288,6 +291,7 @@ mod tests {
             ("--per-host 2", plain().per_host(2)),
             ("--rate 0.5", plain().rate(0.5)),
             ("--limit-rate 1k", plain().limit_rate(1024)),
+            ("--min-speed 1k", plain().min_speed(1024)),
             ("--fail-fast", plain().on_failure(OnFailure::Stop)),
             ("--cacert f", plain().trust(Trust::Pem("f".into()))),
             ("--system-roots", plain().trust(Trust::System)),

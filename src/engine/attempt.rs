@@ -140,7 +140,9 @@ async fn finish(
     }
     let whole = admit(run, head, body.length())?;
     let mut sink = run.sink(name);
+    leash.begin_body(run.config.courtesy.min_speed);
     let received = receive(run, job, leash, body, &mut sink).await;
+    leash.end_body();
     match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
         Ok(()) => Ok(sink.finish().await?),
         Err(error) => {
@@ -187,6 +189,7 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
             digest.update(data);
         }
         run.traffic.add(length);
+        leash.moved(length);
         leash.hold(sink.write(data)).await??;
         body.consume(length);
         moderate(run, leash, length).await?;
@@ -219,6 +222,7 @@ async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: 
             Spliced::Bytes(0) => return Ok(Piped::All),
             Spliced::Bytes(length) => {
                 run.traffic.add(length);
+                leash.moved(length);
                 leash.hold(sink.piped(length)).await??;
                 moderate(run, leash, length).await?;
             }
@@ -235,7 +239,9 @@ async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: 
 /// Waits for as long as so many bytes take, where there is a rate that all transfers keep to.
 async fn moderate(run: &Run, leash: &mut Leash, length: usize) -> Result<(), Error> {
     let Some(meter) = &run.meter else { return Ok(()) };
-    leash.hold(run.clock.wait(meter.take(length, run.clock.instant()))).await
+    let wait = meter.take(length, run.clock.instant());
+    leash.excuse(wait);
+    leash.hold(run.clock.wait(wait)).await
 }
 
 /// Notes that a body was ready once more, and every [`TURN`] times lets others have their turn.

@@ -128,6 +128,14 @@ impl Builder {
         self
     }
 
+    /// How many bytes a second a body has to bring, as a mean over 30 s; no limit unless set. A slower one fails as a timeout of
+    /// its [`Body`](crate::Phase::Body), and is tried again. Time that [`limit_rate`](Self::limit_rate) takes is not counted.
+    #[must_use]
+    pub fn min_speed(mut self, bytes_a_second: u64) -> Self {
+        self.config.courtesy.min_speed = Some(bytes_a_second);
+        self
+    }
+
     /// What a failed job does to the rest of the run; nothing unless set.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {

@@ -11,6 +11,7 @@ use async_channel::Receiver;
 use async_io::Timer;
 use futures_lite::{Stream, future};
 
+use super::pace::Pace;
 use super::stop::Stopper;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::text::seconds;
@@ -21,6 +22,7 @@ pub(super) struct Leash {
     stopper: Stopper,
     stopped: Pin<Box<Receiver<()>>>,
     total: Option<Total>,
+    pace: Option<(Pace, Timer)>,
 }
 
 /// The limit on the attempt under way.
@@ -33,7 +35,7 @@ struct Total {
 
 impl Leash {
     pub fn new(stopper: &Stopper) -> Self {
-        Self { stopper: stopper.clone(), stopped: Box::pin(stopper.stopped()), total: None }
+        Self { stopper: stopper.clone(), stopped: Box::pin(stopper.stopped()), total: None, pace: None }
     }
 
     /// An attempt begins, and may take so long.
@@ -47,6 +49,35 @@ impl Leash {
     /// The attempt is over: what follows has no limit.
     pub fn end(&mut self) {
         self.total = None;
+        self.pace = None;
+    }
+
+    /// The attempt's body begins, and has to bring so many bytes a second.
+    pub fn begin_body(&mut self, least: Option<u64>) {
+        self.pace = least.map(|least| {
+            let pace = Pace::begin(least, Instant::now());
+            let timer = Timer::at(pace.end());
+            (pace, timer)
+        });
+    }
+
+    /// The body has come to its end.
+    pub fn end_body(&mut self) {
+        self.pace = None;
+    }
+
+    /// So many of its bytes came.
+    pub fn moved(&mut self, bytes: usize) {
+        if let Some((pace, _)) = &mut self.pace {
+            pace.moved(bytes);
+        }
+    }
+
+    /// It is held back for so long, which is not the server's doing.
+    pub fn excuse(&mut self, wait: Duration) {
+        if let Some((pace, _)) = &mut self.pace {
+            pace.excuse(wait);
+        }
     }
 
     /// The future's output, unless the run is stopped or the attempt's time is up before.
@@ -69,9 +100,14 @@ impl Leash {
         .await
     }
 
-    fn pulled(&self) -> Option<Error> {
+    fn pulled(&mut self) -> Option<Error> {
         if self.stopper.is_stopped() {
             return Some(self.stopper.in_flight());
+        }
+        if let Some((pace, _)) = &mut self.pace
+            && let Err(error) = pace.judge(Instant::now())
+        {
+            return Some(error);
         }
         self.total.as_ref().filter(|total| Instant::now() >= total.until).map(|total| too_long(total.limit))
     }
@@ -79,6 +115,15 @@ impl Leash {
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         if self.stopped.as_mut().poll_next(cx).is_ready() {
             return Poll::Ready(self.stopper.in_flight());
+        }
+        if let Some((pace, timer)) = &mut self.pace {
+            // It rings for a window's end that may have been put off since.
+            while Pin::new(&mut *timer).poll(cx).is_ready() {
+                if let Err(error) = pace.judge(Instant::now()) {
+                    return Poll::Ready(error);
+                }
+                timer.set_at(pace.end());
+            }
         }
         match &mut self.total {
             Some(total) => Pin::new(&mut total.timer).poll(cx).map(|_| too_long(total.limit)),
@@ -119,6 +164,29 @@ mod tests {
             let mut leash = Leash::new(&Stopper::new());
             leash.begin(Some(Duration::ZERO));
             assert!(leash.hold(future::ready(())).await.unwrap_err().is_timeout());
+        });
+    }
+
+    #[test]
+    fn a_body_that_is_too_slow_is_ended_whether_something_comes_or_not() {
+        let begun = || Instant::now().checked_sub(Duration::from_secs(30)).unwrap();
+        let leash = || Leash {
+            pace: Some((Pace::begin(100, begun()), Timer::after(Duration::from_millis(5)))),
+            ..Leash::new(&Stopper::new())
+        };
+        async_io::block_on(async {
+            let mut slow = leash();
+            slow.moved(2999);
+            assert_eq!(slow.hold(future::ready(())).await.unwrap_err().phase(), Some(Phase::Body));
+            let mut silent = leash();
+            silent.excuse(Duration::from_millis(20));
+            assert_eq!(silent.hold(future::pending::<()>()).await.unwrap_err().phase(), Some(Phase::Body));
+            let mut fast = leash();
+            fast.moved(3000);
+            assert!(fast.hold(future::ready(())).await.is_ok());
+            let mut over = leash();
+            over.end_body();
+            assert!(over.hold(future::ready(())).await.is_ok());
         });
     }
 }

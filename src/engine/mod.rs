@@ -22,6 +22,7 @@ mod gather;
 mod lanes;
 mod leash;
 mod meter;
+mod pace;
 mod redirect;
 mod retry;
 mod route;
