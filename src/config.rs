@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::header::Header;
+use crate::proxy::Proxies;
 
 /// The most workers that a run may have.
 pub const MAX_JOBS: usize = 1024;
@@ -65,6 +66,7 @@ pub(crate) struct Network {
     pub reach: Reach,
     pub resolve: Vec<Resolve>,
     pub trust: Trust,
+    pub proxies: Proxies,
 }
 
 /// The request method: smolget sends no others.

@@ -153,6 +153,12 @@ impl Error {
         self
     }
 
+    /// Says first where on the way it happened.
+    pub(crate) fn behind(mut self, what: impl fmt::Display) -> Self {
+        self.inner.message = format!("{what}: {}", self.inner.message);
+        self
+    }
+
     pub(crate) fn hopeless(mut self) -> Self {
         self.inner.recovery = Recovery::Hopeless;
         self

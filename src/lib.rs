@@ -27,6 +27,7 @@
 #[cfg(any(test, benching))]
 #[doc(hidden)]
 pub mod benching;
+mod bypass;
 mod config;
 mod engine;
 mod error;
@@ -40,6 +41,7 @@ mod job;
 mod offload;
 mod outcome;
 mod output;
+mod proxy;
 mod reactor;
 mod secret;
 mod spare;
@@ -57,6 +59,7 @@ pub use error::{Error, ErrorKind, Phase};
 pub use header::Header;
 pub use job::{Checksum, Entry, Job, Rejected};
 pub use outcome::{Body, Kept, Outcome};
+pub use proxy::{Proxies, Proxy};
 pub use reactor::block_on;
 pub use url::parse_url;
 

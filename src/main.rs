@@ -27,7 +27,7 @@ fn smolget(console: &Console) -> Result<u8, Failure> {
         Asked::Run(args) => *args,
         Asked::Text(text) => return report::print(&text),
     };
-    let options = Options::new(args, io::stdin().is_terminal())?;
+    let options = Options::new(args, io::stdin().is_terminal(), |name| env::var_os(name))?;
     logging::start(options.verbosity, console.clone());
     smolget::block_on(run::run(options, console))
 }

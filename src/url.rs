@@ -4,6 +4,7 @@
 //! hosts, nothing is asked: whoever looked at the URL before may have gone by the other.
 
 use surf::Url;
+use surf::http::url::Host;
 
 use crate::error::{Error, ErrorKind};
 use crate::grammar::{has_control, is_scheme};
@@ -21,6 +22,15 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
         check(text)?;
     }
     Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
+}
+
+/// The host that a text is in a URL; `None` if it is none, or more than that.
+pub(crate) fn parse_host(text: &str) -> Option<Host<String>> {
+    let is_bracketed = text.starts_with('[') && text.ends_with(']');
+    if text.contains(['/', '\\', '?', '#', '@']) || text.contains(':') && !is_bracketed {
+        return None;
+    }
+    parse_url(&format!("http://{text}/")).ok()?.host().map(|host| host.to_owned())
 }
 
 /// Whether there is nothing to [check](check): nearly every URL says so at one look.

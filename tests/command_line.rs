@@ -46,7 +46,7 @@ const FLAGS: [&str; 33] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 11] = [
+const LATER: [&[&str]; 10] = [
     &["--per-host", "2"],
     &["--rate", "2"],
     &["--limit-rate", "1M"],
@@ -55,7 +55,6 @@ const LATER: [&[&str]; 11] = [
     &["-c"],
     &["--continue"],
     &["--compressed"],
-    &["--proxy", "http://127.0.0.1:1/"],
     &["--netrc-file", "netrc"],
     &["--wait-online", "1"],
 ];
@@ -231,14 +230,6 @@ fn a_flag_held_for_later_is_refused_as_unknown() {
         let output = refused(args);
         assert!(output.stderr.contains(args[0]), "{args:?}: {}", output.stderr);
     }
-}
-
-#[test]
-fn proxy_variables_are_not_looked_at_yet() {
-    let server = Server::always(Reply::ok("x"));
-    let run = smolget().env("http_proxy", "http://127.0.0.1:1/").env("all_proxy", "http://127.0.0.1:1/");
-    run.arg("--discard").arg(server.url("/")).run().exits(0);
-    assert_eq!(server.visits("/"), 1);
 }
 
 #[test]

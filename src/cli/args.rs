@@ -178,6 +178,10 @@ pub struct Args {
     #[argh(switch)]
     pub deny_private: bool,
 
+    /// go through the proxy URL, http:// or socks5h://; '' for none (default: http_proxy, https_proxy, all_proxy, no_proxy)
+    #[argh(option)]
+    pub proxy: Option<String>,
+
     /// use IPv4 alone
     #[argh(switch, short = '4')]
     pub ipv4: bool,

@@ -13,6 +13,7 @@ mod memory;
 mod normalise;
 pub mod options;
 mod progress;
+mod proxies;
 pub mod report;
 mod row;
 pub mod run;

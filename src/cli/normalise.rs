@@ -15,6 +15,9 @@ const COUNT: Takes = Takes::One("a whole number from 0 to 4294967295");
 
 const SPEED: Takes = Takes::One("a number of bytes above 0, such as 4096, 64k or 8M");
 
+/// What `--proxy` takes, and the variables that do the same.
+pub const TAKES_PROXY: &str = "a proxy such as http://USER:PASSWORD@HOST:PORT or socks5h://HOST:PORT";
+
 /// Every option there is, in the order of `--help`. A `--help` and a table that differ fail a test.
 const FLAGS: &[Flag] = &[
     Flag::new('i', "--input", Takes::Many("a file, or - for standard input")),
@@ -48,6 +51,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--insecure", Takes::Nothing),
     Flag::long("--resolve", Takes::Many("HOST:PORT:ADDR, where ADDR is an IP address")),
     Flag::long("--deny-private", Takes::Nothing),
+    Flag::long("--proxy", Takes::One(TAKES_PROXY)),
     Flag::new('4', "--ipv4", Takes::Nothing),
     Flag::new('6', "--ipv6", Takes::Nothing),
     Flag::long("--version", Takes::Nothing),

@@ -1,5 +1,6 @@
 //! Raw arguments → options that hold: every value read, every contradiction refused. Nothing after this checks one again.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,11 @@ use super::descriptors::Need;
 use super::failure::Failure;
 use super::memory::{self, Limit};
 use super::normalise::{refuse, spelled};
-use super::values;
+use super::{proxies, values};
+
+/// A proxy resolves names itself, so nothing is known of the addresses behind it.
+const NOT_THROUGH_PROXIES: &str = "--deny-private can't be kept through a proxy, which connects to what it likes; \
+                                   leave out one of them, or give --proxy '' where the environment names a proxy";
 
 /// What a run of the command is to do.
 #[derive(Debug)]
@@ -73,19 +78,24 @@ pub enum Tls {
 }
 
 impl Options {
-    /// Reads what was given; `stdin_is_terminal` keeps a run without any URL from waiting for a person.
+    /// Reads what was given, and what `env` says of proxies; `stdin_is_terminal` keeps a run without any URL from waiting for a
+    /// person.
     ///
     /// # Errors
     ///
     /// A usage error.
-    pub fn new(args: Args, stdin_is_terminal: bool) -> Result<Self, Failure> {
+    pub fn new(args: Args, stdin_is_terminal: bool, env: impl Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
         exclude("--stdout", args.stdout, "--discard", args.discard)?;
         for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
             exclude("--durable", args.durable, other, has_other)?;
         }
         exclude("--cacert", args.cacert.is_some(), "--system-roots", args.system_roots)?;
         exclude("-4", args.ipv4, "-6", args.ipv6)?;
-        let builder = builder(&args)?;
+        let proxies = proxies::read(args.proxy.as_deref(), env)?;
+        if args.deny_private && !proxies.is_empty() {
+            return Err(Failure::Usage(NOT_THROUGH_PROXIES.to_owned()));
+        }
+        let builder = builder(&args)?.proxies(proxies);
         let jobs = read("--jobs", &args.jobs, jobs)?.unwrap_or(DEFAULT_JOBS);
         let bytes = read("--max-memory", &args.max_memory, values::size)?;
         let max_memory = args.max_memory.zip(bytes).map(|(text, bytes)| Limit { text, bytes });
@@ -248,9 +258,7 @@ fn trust(args: &Args) -> Trust {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
-    use smolget::Resolve;
+    use smolget::{Proxies, Proxy, Resolve};
 
     use super::*;
     use crate::cli::args::{self, Asked};
@@ -258,7 +266,7 @@ mod tests {
     fn options(line: &str) -> Result<Options, String> {
         let words = line.split_whitespace().map(|arg| OsString::from(arg.replace('~', " ")));
         match args::parse(words).map_err(|e| e.to_string())? {
-            Asked::Run(args) => Options::new(*args, true).map_err(|e| e.to_string()),
+            Asked::Run(args) => Options::new(*args, true, |_| None).map_err(|e| e.to_string()),
             Asked::Text(text) => panic!("{text}"),
         }
     }
@@ -299,6 +307,8 @@ mod tests {
             ("--resolve H:80:127.0.0.1", plain().resolve(resolve)),
             ("--durable", plain().durability(Durability::Synced)),
             ("--deny-private", plain().reach(Reach::Public)),
+            ("--proxy p:1", plain().proxies(Proxies::all(Proxy::parse("p:1").unwrap()))),
+            ("--proxy= --deny-private", plain().reach(Reach::Public)),
             ("-4", plain().family(Family::V4)),
             ("-6", plain().family(Family::V6)),
         ] {
@@ -321,8 +331,8 @@ mod tests {
         let both = options("u -i f -i - v").unwrap();
         assert_eq!((both.urls.len(), both.inputs), (2, vec![Input::File("f".into()), Input::Stdin]));
         assert_eq!(options("u").unwrap().inputs, []);
-        assert_eq!(Options::new(Args::default(), false).unwrap().inputs, [Input::Stdin]);
-        assert!(Options::new(Args::default(), true).unwrap_err().to_string().contains("no URL"));
+        assert_eq!(Options::new(Args::default(), false, |_| None).unwrap().inputs, [Input::Stdin]);
+        assert!(Options::new(Args::default(), true, |_| None).unwrap_err().to_string().contains("no URL"));
         assert_eq!(options("-i -").unwrap().inputs, [Input::Stdin]);
     }
 
@@ -348,6 +358,7 @@ mod tests {
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
             ("--durable --head", "--durable and --head exclude each other; give one of them"),
             ("--cacert f --system-roots", "--cacert and --system-roots exclude each other; give one of them"),
+            ("--proxy p:1 --deny-private", NOT_THROUGH_PROXIES),
             ("-46", "-4 and -6 exclude each other; give one of them"),
         ] {
             assert_eq!(options(&format!("{line} u")).unwrap_err(), format!("smolget: {told}\nsee smolget --help\n"));

@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::error::Error;
 use crate::header::Header;
+use crate::proxy::Proxies;
 
 /// Sets up a [`Fetcher`]; made by [`Fetcher::builder`]. Values out of range are brought into it, as each setter says.
 #[derive(Debug, Clone, Default)]
@@ -172,12 +173,22 @@ impl Builder {
         self
     }
 
+    /// Which requests go through which proxy; none unless set. The environment is not asked. A proxy looks hosts up itself:
+    /// [`resolve`](Self::resolve) and [`family`](Self::family) then go for the proxy's own host.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.config.network.proxies = proxies;
+        self
+    }
+
     /// Reads the roots that [`trust`](Self::trust) names and makes the fetcher. Nothing is sent and no file made.
     ///
     /// # Errors
     ///
     /// Kind [`Tls`](crate::ErrorKind::Tls) if the roots can't be read or there is none among them, and
-    /// [`Url`](crate::ErrorKind::Url) if the headers can't be sent together: two of them are `Host`.
+    /// [`Url`](crate::ErrorKind::Url) if the headers can't be sent together: two of them are `Host`. Kind
+    /// [`Connect`](crate::ErrorKind::Connect) if there is a proxy and [`reach`](Self::reach) is [`Reach::Public`]: what a proxy
+    /// connects to can't be known.
     pub fn build(self) -> Result<Fetcher, Error> {
         Fetcher::new(self.config)
     }

@@ -52,8 +52,8 @@ use self::feed::{Order, Plan, conduct};
 pub use self::run::Traffic;
 use self::stop::Reason;
 pub use self::stop::Stopper;
-use crate::config::{Config, Keep, Method};
-use crate::error::Error;
+use crate::config::{Config, Keep, Method, Reach};
+use crate::error::{Error, ErrorKind};
 use crate::job::Entry;
 use crate::offload::{Lane, unblock};
 use crate::outcome::Outcome;
@@ -92,6 +92,11 @@ impl Fetcher {
     }
 
     fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        if config.network.reach == Reach::Public && !config.network.proxies.is_empty() {
+            let message =
+                "a proxy connects to what it likes, so private addresses can't be denied; leave one of them out";
+            return Err(Error::new(ErrorKind::Connect, message));
+        }
         let transport = Transport::new(&config.network, config.limits, config.jobs)?;
         let (common, messages, spare) = (route::common(&config)?, transport.messages(), transport.spare());
         let client = surf::Client::with_http_client(transport);

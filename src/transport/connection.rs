@@ -10,7 +10,7 @@ use futures_lite::future::poll_fn;
 use futures_lite::{AsyncRead, AsyncWriteExt};
 
 use super::buffer::Buffer;
-use super::pool::Origin;
+use super::lead::Lead;
 use super::shelf::{Expected, Shelf};
 use super::stream::Stream;
 use super::watchdog::{Silence, Watchdog};
@@ -21,11 +21,11 @@ use crate::text;
 /// once needs no call to ask; while others have their turn, something may come that nobody has heard of yet.
 const HEARSAY: Duration = Duration::from_micros(50);
 
-/// A connection to an origin.
+/// A connection to an origin, or to a proxy.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
-    origin: Origin,
+    lead: Lead,
     watchdog: Watchdog,
     is_reused: bool,
 }
@@ -42,12 +42,12 @@ pub(super) enum Trouble {
 }
 
 impl Connection {
-    pub fn new(stream: Stream, origin: Origin, silence: Duration) -> Self {
-        Self { stream, origin, watchdog: Watchdog::new(silence), is_reused: false }
+    pub fn new(stream: Stream, lead: Lead, silence: Duration) -> Self {
+        Self { stream, lead, watchdog: Watchdog::new(silence), is_reused: false }
     }
 
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+    pub fn lead(&self) -> &Lead {
+        &self.lead
     }
 
     /// Whether it has served a request before: then the server may have closed it by now.
@@ -66,7 +66,7 @@ impl Connection {
 
     /// Sends all of `bytes`.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        log::trace!("{} bytes to {}", bytes.len(), text::escape(&self.origin.host));
+        log::trace!("{} bytes to {}", bytes.len(), text::escape(&self.lead.host()));
         let mut rest = bytes;
         while !rest.is_empty() {
             match self.watchdog.watch(self.stream.write(rest)).await {
@@ -97,7 +97,7 @@ impl Connection {
         }
         match Pin::new(&mut self.stream).poll_read(cx, room) {
             Poll::Ready(Ok(n)) => {
-                log::trace!("{n} bytes from {}", text::escape(&self.origin.host));
+                log::trace!("{n} bytes from {}", text::escape(&self.lead.host()));
                 buffer.filled(n);
                 self.watchdog.feed();
                 Poll::Ready(Ok(n))
@@ -160,8 +160,8 @@ mod tests {
         let socket = block_on(Tcp::connect(listener.local_addr().unwrap())).unwrap();
         let arrival = socket.get_ref().try_clone().unwrap();
         let (mut peer, _) = listener.accept().unwrap();
-        let origin = Origin { secure: false, host: "h".to_owned(), port: 80 };
-        let mut connection = Connection::new(Stream::Plain(socket), origin, Duration::from_secs(30));
+        let lead = Lead::to(&"http://h/".parse().unwrap(), None).unwrap();
+        let mut connection = Connection::new(Stream::Plain(socket), lead, Duration::from_secs(30));
 
         for is_asked_first in [true, false] {
             block_on(connection.send(b"request")).unwrap();

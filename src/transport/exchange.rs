@@ -16,6 +16,7 @@ use super::body::BodyReader;
 use super::buffer::Buffer;
 use super::connection::{Connection, Trouble};
 use super::h1::{self, Decoder, Fields, Head, HeadStep};
+use super::lead::Lead;
 use super::pool::Pool;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind, Phase};
@@ -48,7 +49,10 @@ pub(super) async fn exchange(
     fields: &Fields,
 ) -> Result<(Head, BodyReader), NoResponse> {
     let mut request = Vec::with_capacity(REQUEST_SIZE);
-    h1::encode(&mut request, method, url, fields)?;
+    match connection.lead() {
+        Lead::Forward(proxy) => h1::encode_for(proxy, &mut request, method, url, fields)?,
+        _ => h1::encode(&mut request, method, url, fields)?,
+    }
     if let Err(trouble) = connection.send(&request).await {
         return Err(unanswered(trouble, &connection));
     }

@@ -16,6 +16,7 @@ mod dial;
 mod distrust;
 mod exchange;
 mod h1;
+mod lead;
 #[cfg(feature = "tls")]
 mod lent;
 mod messages;
@@ -25,11 +26,13 @@ mod pool;
 mod reach;
 mod resolver;
 mod shelf;
+mod socks;
 mod stream;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
+mod tunnel;
 #[cfg(feature = "tls")]
 mod turns;
 mod watchdog;
@@ -55,16 +58,18 @@ pub(crate) use self::h1::fuzz;
 #[cfg(any(test, benching))]
 pub(crate) use self::h1::{Decoder, HeadStep, encode};
 pub(crate) use self::h1::{Fields, Head};
+use self::lead::Lead;
 pub(crate) use self::messages::{Messages, Received};
-use self::pool::{Origin, Pool};
+use self::pool::Pool;
 use self::resolver::Resolver;
 
 use self::stream::Stream;
 use crate::config::{Limits, Method, Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::proxy::{Proxies, Proxy};
 use crate::reactor::Tcp;
 use crate::spare::{self, Spare, is_out_of_descriptors};
-use crate::text::{Shown, seconds};
+use crate::text::{Shown, escape, seconds};
 
 /// The backend of a fetcher.
 #[derive(Debug)]
@@ -74,6 +79,7 @@ pub(crate) struct Transport {
     messages: Arc<Messages>,
     resolver: Resolver,
     reach: Reach,
+    proxies: Proxies,
     #[cfg(feature = "tls")]
     tls: tls::Tls,
 }
@@ -91,6 +97,7 @@ impl Transport {
             messages: Arc::default(),
             resolver: Resolver::new(network),
             reach: network.reach,
+            proxies: network.proxies.clone(),
             #[cfg(feature = "tls")]
             tls: tls::Tls::new(&network.trust)?,
         })
@@ -108,15 +115,34 @@ impl Transport {
     }
 
     async fn request(&self, method: Method, url: &Url, fields: &Fields) -> Result<(Head, BodyReader), Error> {
-        if let Some(kept) = self.pool.take(url) {
+        let proxy = self.proxies.of(url);
+        let (head, body) = self.ask(method, url, fields, proxy).await?;
+        match proxy {
+            // Only a proxy asks for credentials of this kind: none behind a tunnel can know of it.
+            Some(proxy) if head.status() == 407 && proxy.forwards(url) => {
+                Err(tunnel::unauthorised(proxy).behind(format_args!("proxy {proxy}")))
+            }
+            _ => Ok((head, body)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        url: &Url,
+        fields: &Fields,
+        proxy: Option<&Arc<Proxy>>,
+    ) -> Result<(Head, BodyReader), Error> {
+        if let Some(kept) = self.pool.take(url, proxy) {
             match exchange(kept, &self.pool, method, url, fields).await {
                 Err(NoResponse::Stale) => log::debug!("{}: the kept connection was closed; using another", Shown(url)),
                 Err(NoResponse::Failed(error)) => return Err(error),
                 Ok(response) => return Ok(response),
             }
         }
-        let origin = Origin::of(url).ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
-        let fresh = Box::new(self.connect(url, origin).await?);
+        let lead = Lead::to(url, proxy).ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
+        // Boxed for those requests, most of them, that have no need of it.
+        let fresh = Box::new(Box::pin(self.connect(url, lead)).await?);
         exchange(fresh, &self.pool, method, url, fields).await.map_err(|why| match why {
             NoResponse::Failed(error) => error,
             NoResponse::Stale => Error::new(ErrorKind::Truncated, "the connection was closed before the response"),
@@ -124,16 +150,48 @@ impl Transport {
     }
 
     /// Looks the host up, connects and shakes hands, all within one time limit.
-    async fn connect(&self, url: &Url, origin: Origin) -> Result<Connection, Error> {
+    async fn connect(&self, url: &Url, lead: Lead) -> Result<Connection, Error> {
         let mut budget = Budget { limit: self.limits.connect, timer: Timer::after(self.limits.connect) };
         let host = url.host().ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
-        let look_up = self.resolver.addresses(host.clone(), origin.port);
-        let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, origin.port)?;
-        log::debug!("{}: connecting to {addresses:?}", Shown(url));
-        let dial = self.dial(&addresses, origin.port);
-        let socket = budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, origin.port))?;
-        let stream = if origin.secure { self.secure(&mut budget, host, socket).await? } else { Stream::Plain(socket) };
-        Ok(Connection::new(stream, origin, self.limits.silence))
+        let socket = match &lead {
+            Lead::Direct(origin) => self.socket(&mut budget, host.clone(), origin.port).await?,
+            Lead::Forward(proxy) | Lead::Tunnel(proxy, _) => {
+                let through = self.through(&mut budget, proxy, host.clone(), &lead).await;
+                through.map_err(|error| error.behind(format_args!("proxy {proxy}")))?
+            }
+        };
+        let stream = match &lead {
+            Lead::Direct(origin) | Lead::Tunnel(_, origin) if origin.secure => {
+                self.secure(&mut budget, host, socket).await?
+            }
+            _ => Stream::Plain(socket),
+        };
+        Ok(Connection::new(stream, lead, self.limits.silence))
+    }
+
+    /// Connects to a proxy, and by way of it to the host if the lead goes there. The host is not looked up here.
+    async fn through(
+        &self,
+        budget: &mut Budget,
+        proxy: &Proxy,
+        host: http::url::Host<&str>,
+        lead: &Lead,
+    ) -> Result<Tcp, Error> {
+        let mut socket = self.socket(budget, proxy.host(), proxy.port).await?;
+        if let Lead::Tunnel(_, origin) = lead {
+            let open = Box::pin(tunnel::open(&mut socket, proxy, host, origin.port));
+            budget.spend(Phase::Connect, open).await??;
+        }
+        Ok(socket)
+    }
+
+    /// Looks a host up and connects to it.
+    async fn socket(&self, budget: &mut Budget, host: http::url::Host<&str>, port: u16) -> Result<Tcp, Error> {
+        let look_up = self.resolver.addresses(host.clone(), port);
+        let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, port)?;
+        log::debug!("{}: connecting to {addresses:?}", escape(&host.to_string()));
+        let dial = self.dial(&addresses, port);
+        budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, port))
     }
 
     /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.

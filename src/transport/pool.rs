@@ -1,41 +1,18 @@
 //! Connections that wait for another request, and the memory that those in use share.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use surf::Url;
 
 use super::connection::Connection;
 use super::shelf::Shelf;
+use crate::proxy::Proxy;
 use crate::sync::lock;
 
 /// How long a connection may wait. Most servers close one after 5 to 75 s; past a minute it only costs memory.
 const MAX_IDLE: Duration = Duration::from_secs(60);
-
-/// What a connection leads to; two requests may share one only if all of this is the same. The TLS settings are not
-/// part of it because a transport has only one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub secure: bool,
-    pub host: String,
-    pub port: u16,
-}
-
-impl Origin {
-    /// The origin of a URL; `None` if it has no host or its scheme no port, so never for http and https.
-    pub fn of(url: &Url) -> Option<Self> {
-        let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
-        Some(Self { secure: url.scheme() == "https", host, port })
-    }
-
-    /// Whether it is that of a URL.
-    fn is_of(&self, url: &Url) -> bool {
-        self.secure == (url.scheme() == "https")
-            && Some(self.port) == url.port_or_known_default()
-            && url.host_str() == Some(&self.host)
-    }
-}
 
 /// Idle connections, the longest idle first.
 #[derive(Debug)]
@@ -71,12 +48,13 @@ impl Pool {
         Self { most, state: Mutex::default(), shelf: Shelf::default() }
     }
 
-    /// A connection to a URL's origin that is open and quiet. Those found to be neither are closed.
-    pub fn take(&self, url: &Url) -> Option<Box<Connection>> {
+    /// A connection to a URL's origin, by way of that proxy if there is one, that is open and quiet. Those found to be neither
+    /// are closed.
+    pub fn take(&self, url: &Url, proxy: Option<&Arc<Proxy>>) -> Option<Box<Connection>> {
         let mut state = self.state();
         state.close_old();
         // The most recent first: the server is least likely to have given it up.
-        while let Some(at) = state.idle.iter().rposition(|idle| idle.connection.origin().is_of(url)) {
+        while let Some(at) = state.idle.iter().rposition(|idle| idle.connection.lead().is_to(url, proxy)) {
             let Idle { mut connection, since } = state.idle.remove(at)?;
             if connection.is_quiet(since.elapsed()) {
                 return Some(connection);
@@ -117,6 +95,7 @@ mod tests {
 
     use futures_lite::future::poll_fn;
 
+    use super::super::lead::Lead;
     use super::super::stream::Stream;
     use super::*;
     use crate::reactor::Tcp;
@@ -135,8 +114,8 @@ mod tests {
             crate::reactor::block_on(poll_fn(|cx| socket.poll_readable(cx)));
         }
         let stream = Stream::Plain(socket);
-        let origin = Origin::of(&url(host)).unwrap();
-        (Box::new(Connection::new(stream, origin, Duration::from_secs(30))), peer)
+        let lead = Lead::to(&url(host), None).unwrap();
+        (Box::new(Connection::new(stream, lead, Duration::from_secs(30))), peer)
     }
 
     #[test]
@@ -145,10 +124,10 @@ mod tests {
         let (connection, _peer) = connection("a", None);
         pool.put(connection);
         for other in ["http://b/", "http://a:81/", "https://a/", "https://a:80/"] {
-            assert!(pool.take(&Url::parse(other).unwrap()).is_none(), "{other}");
+            assert!(pool.take(&Url::parse(other).unwrap(), None).is_none(), "{other}");
         }
-        assert!(pool.take(&url("a")).is_some_and(|connection| connection.is_reused()));
-        assert!(pool.take(&url("a")).is_none());
+        assert!(pool.take(&url("a"), None).is_some_and(|connection| connection.is_reused()));
+        assert!(pool.take(&url("a"), None).is_none());
     }
 
     #[test]
@@ -159,10 +138,10 @@ mod tests {
             pool.put(connection);
             peer
         });
-        assert!(pool.take(&url("a")).is_none());
+        assert!(pool.take(&url("a"), None).is_none());
         assert!(pool.evict());
-        assert!(pool.take(&url("b")).is_none());
-        assert!(pool.take(&url("c")).is_some());
+        assert!(pool.take(&url("b"), None).is_none());
+        assert!(pool.take(&url("c"), None).is_some());
         assert!(!pool.evict());
         drop(peers);
     }
@@ -180,8 +159,8 @@ mod tests {
             pool.put(quiet);
             pool.put(meddled_with);
             // The most recent is asked first, and passed over.
-            assert!(pool.take(&url("a")).is_some());
-            assert!(pool.take(&url("a")).is_none());
+            assert!(pool.take(&url("a"), None).is_some());
+            assert!(pool.take(&url("a"), None).is_none());
         }
     }
 }

@@ -112,9 +112,9 @@ fn a_connection_goes_back_at_the_last_byte_of_its_body() {
     crate::reactor::block_on(async {
         let (_, mut body) = transport.request(Method::Get, &url, &Fields::default()).await.unwrap();
         body.read_exact(&mut [0]).await.unwrap();
-        assert!(transport.pool.take(&url).is_none());
+        assert!(transport.pool.take(&url, None).is_none());
         body.read_exact(&mut [0]).await.unwrap();
-        assert!(transport.pool.take(&url).is_some());
+        assert!(transport.pool.take(&url, None).is_some());
     });
     server.join().unwrap();
 }

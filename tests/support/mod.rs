@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod ports;
+pub mod proxy;
 pub mod reply;
 #[cfg(feature = "cli")]
 pub mod run;

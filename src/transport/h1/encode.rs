@@ -12,6 +12,7 @@ use surf::Url;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 use crate::grammar::{has_control_but_tab, is_token};
+use crate::proxy::Proxy;
 use crate::text;
 
 /// Fields that announce a body: there is none, and a server that waits for one takes the next request for it.
@@ -22,6 +23,7 @@ const BODY_FIELDS: [&str; 2] = ["content-length", "transfer-encoding"];
 pub(crate) struct Fields {
     block: Arc<[u8]>,
     has_host: bool,
+    has_proxy_authorization: bool,
 }
 
 impl Fields {
@@ -33,7 +35,7 @@ impl Fields {
     /// `Host` (RFC 9112, section 3.2) and a field that announces a body.
     pub fn new<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
         let mut block = Vec::new();
-        let mut has_host = false;
+        let (mut has_host, mut has_proxy_authorization) = (false, false);
         for (name, value) in fields {
             check_field(name, value)?;
             let is_host = name.eq_ignore_ascii_case("host");
@@ -41,11 +43,12 @@ impl Fields {
                 return Err(refused("a request can't have two `Host` headers; give one"));
             }
             has_host |= is_host;
+            has_proxy_authorization |= name.eq_ignore_ascii_case("proxy-authorization");
             for part in [name, ": ", value, "\r\n"] {
                 block.extend_from_slice(part.as_bytes());
             }
         }
-        Ok(Self { block: block.into(), has_host })
+        Ok(Self { block: block.into(), has_host, has_proxy_authorization })
     }
 
     /// Whether there is a `Host` among them, which stands in for the URL's own.
@@ -75,32 +78,95 @@ impl fmt::Debug for Fields {
 /// Kind [`Url`](ErrorKind::Url) if path, query or host hold a space, a control character or what isn't ASCII, or
 /// there is no host; `out` is left as it was.
 pub(crate) fn encode(out: &mut Vec<u8>, method: Method, url: &Url, fields: &Fields) -> Result<(), Error> {
-    let path = visible(url.path(), "path")?;
-    let query = url.query().map(|query| visible(query, "query")).transpose()?;
-    let host = visible(url.host_str().ok_or_else(|| refused("the URL names no host"))?, "host")?;
-    out.extend_from_slice(match method {
-        Method::Get => b"GET ",
-        Method::Head => b"HEAD ",
-    });
-    out.extend_from_slice(path);
-    if let Some(query) = query {
-        out.push(b'?');
-        out.extend_from_slice(query);
+    let target = Target::of(url)?;
+    target.begin(out, method);
+    target.finish(out, fields);
+    Ok(())
+}
+
+/// As [`encode`], for a proxy that passes requests on: the request line is in absolute-form (RFC 9112, section 3.2.2), and the
+/// proxy's credentials go along, unless there are such among `fields`.
+///
+/// # Errors
+///
+/// As those of [`encode`].
+pub(crate) fn encode_for(
+    proxy: &Proxy,
+    out: &mut Vec<u8>,
+    method: Method,
+    url: &Url,
+    fields: &Fields,
+) -> Result<(), Error> {
+    let mut target = Target::of(url)?;
+    target.is_absolute = true;
+    target.begin(out, method);
+    if let Some(authorization) = proxy.authorization().filter(|_| !fields.has_proxy_authorization) {
+        for part in ["Proxy-Authorization: ", &authorization, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    if !fields.has_host() {
-        out.extend_from_slice(b"Host: ");
-        out.extend_from_slice(host);
-        // `Url` has no port where it is the scheme's default one.
-        if let Some(port) = url.port() {
+    target.finish(out, fields);
+    Ok(())
+}
+
+/// What a request asks for, checked.
+struct Target<'a> {
+    path: &'a [u8],
+    query: Option<&'a [u8]>,
+    host: &'a [u8],
+    // `Url` has no port where it is the scheme's default one.
+    port: Option<u16>,
+    /// Whether scheme and host stand in the request line, too.
+    is_absolute: bool,
+}
+
+impl<'a> Target<'a> {
+    fn of(url: &'a Url) -> Result<Self, Error> {
+        Ok(Self {
+            path: visible(url.path(), "path")?,
+            query: url.query().map(|query| visible(query, "query")).transpose()?,
+            host: visible(url.host_str().ok_or_else(|| refused("the URL names no host"))?, "host")?,
+            port: url.port(),
+            is_absolute: false,
+        })
+    }
+
+    /// The request line.
+    fn begin(&self, out: &mut Vec<u8>, method: Method) {
+        out.extend_from_slice(match method {
+            Method::Get => b"GET ",
+            Method::Head => b"HEAD ",
+        });
+        if self.is_absolute {
+            out.extend_from_slice(b"http://");
+            self.place(out);
+        }
+        out.extend_from_slice(self.path);
+        if let Some(query) = self.query {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+    }
+
+    /// The fields.
+    fn finish(&self, out: &mut Vec<u8>, fields: &Fields) {
+        if !fields.has_host() {
+            out.extend_from_slice(b"Host: ");
+            self.place(out);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(&fields.block);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn place(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.host);
+        if let Some(port) = self.port {
             // A `Vec` takes all that is written to it.
             let _ = write!(out, ":{port}");
         }
-        out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(&fields.block);
-    out.extend_from_slice(b"\r\n");
-    Ok(())
 }
 
 fn check_field(name: &str, value: &str) -> Result<(), Error> {
@@ -145,6 +211,22 @@ mod tests {
         let request = encoded(Method::Get, "http://u:p@h.example:8080/a%20b?q=1&r#part", &fields);
         assert_eq!(request, "GET /a%20b?q=1&r HTTP/1.1\r\nHost: h.example:8080\r\nAccept: */*\r\nX-A: 1\t2\r\n\r\n");
         assert_eq!(encoded(Method::Head, "http://h", &[]), "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+
+    #[test]
+    fn for_a_proxy_the_target_is_absolute_and_its_credentials_go_along() {
+        let encoded = |proxy: &str, url: &str, fields: &[(&str, &str)]| {
+            let mut out = Vec::new();
+            let (proxy, fields) = (Proxy::parse(proxy).unwrap(), Fields::new(fields.iter().copied()).unwrap());
+            encode_for(&proxy, &mut out, Method::Get, &Url::parse(url).unwrap(), &fields).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let plain = "GET http://h:81/a?b HTTP/1.1\r\nHost: h:81\r\nAccept: */*\r\n\r\n";
+        assert_eq!(encoded("p:1", "http://u:p@h:81/a?b#c", &[("Accept", "*/*")]), plain);
+        let known = "GET http://[::1]/ HTTP/1.1\r\nProxy-Authorization: Basic dTpw\r\nHost: [::1]\r\n\r\n";
+        assert_eq!(encoded("u:p@p:1", "http://[::1]:80", &[]), known);
+        let own = "GET http://h/ HTTP/1.1\r\nHost: h\r\nproxy-authorization: x\r\n\r\n";
+        assert_eq!(encoded("u:p@p:1", "http://h", &[("proxy-authorization", "x")]), own);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use head::{Block, Search};
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 
-pub(crate) use encode::{Fields, encode};
+pub(crate) use encode::{Fields, encode, encode_for};
 pub(crate) use head::{Head, MAX_HEAD};
 
 /// How many interim (1xx) responses may precede the final one.
