@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::header::Header;
+use crate::netrc::Netrc;
 use crate::proxy::Proxies;
 
 /// The most workers that a run may have.
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub durability: Durability,
     pub user_agent: String,
     pub headers: Vec<Header>,
+    /// Users and passwords of hosts.
+    pub netrc: Netrc,
     pub limits: Limits,
     /// The whole run.
     pub deadline: Option<Duration>,
@@ -213,6 +216,7 @@ impl Default for Config {
             durability: Durability::default(),
             user_agent: USER_AGENT.to_owned(),
             headers: Vec::new(),
+            netrc: Netrc::default(),
             limits: Limits::default(),
             deadline: None,
             retries: 3,

@@ -46,7 +46,7 @@ const FLAGS: [&str; 33] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 10] = [
+const LATER: [&[&str]; 9] = [
     &["--per-host", "2"],
     &["--rate", "2"],
     &["--limit-rate", "1M"],
@@ -55,7 +55,6 @@ const LATER: [&[&str]; 10] = [
     &["-c"],
     &["--continue"],
     &["--compressed"],
-    &["--netrc-file", "netrc"],
     &["--wait-online", "1"],
 ];
 

@@ -306,3 +306,60 @@ fn a_request_has_one_of_each_field_that_is_smolgets_own_and_no_more() {
     assert_eq!(request.field("User-Agent"), Some("mine"));
     assert_eq!(request.field("Host"), Some(format!("127.0.0.1:{}", server.port()).as_str()));
 }
+
+#[test]
+fn a_netrc_file_has_credentials_for_its_hosts_and_its_passwords_are_never_shown() {
+    let web = Web::new();
+    let netrc =
+        "machine home.test login user password pass\nmachine other.test login x password y\ndefault login d password e";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), netrc).unwrap();
+    // base64 of `d:e`
+    let default = "Basic ZDpl";
+    for (ways, sent) in [
+        (&["https://home.test:%home"][..], &[Some(USER)][..]),
+        (&["http://home.test:%home"], &[Some(USER)]),
+        (&["https://x:y@home.test:%home"], &[Some(OTHER_USER)]),
+        (&["https://sub.home.test:%home"], &[Some(default)]),
+        (&["https://home.test:%home", "https://home.test:%home"], &[Some(USER), Some(USER)]),
+        (&["https://home.test:%home", "https://other.test:%home"], &[Some(USER), Some(OTHER_USER)]),
+        (&["https://home.test:%home", "https://sub.home.test:%home"], &[Some(USER), None]),
+        (&["http://home.test:%home", "http://other.test:%home"], &[Some(USER), None]),
+        (&["http://%away", "https://home.test:%home"], &[Some(default), Some(USER)]),
+    ] {
+        let requests = web.walk(ways, |run, url| run.arg("--netrc-file").arg(file.path()).arg(url));
+        let got: Vec<_> = requests.iter().map(|request| request.field("Authorization")).collect();
+        assert_eq!(got, sent, "{ways:?}");
+    }
+    let own = web.walk(&["https://home.test:%home"], |run, url| {
+        run.arg("--netrc-file").arg(file.path()).args(["-H", "Authorization: Bearer token", url])
+    });
+    assert_eq!(own[0].field("Authorization"), Some("Bearer token"));
+    let server = Server::always(Reply::status(401));
+    let output =
+        smolget().args(["--json", "-vvv", "--netrc-file"]).arg(file.path()).arg(server.url("/")).run().exits(1);
+    assert_eq!(server.request("/").field("Authorization"), Some(default));
+    assert!(!output.everything().contains(default) && !output.everything().contains("pass"), "{}", output.stderr);
+}
+
+#[test]
+fn a_netrc_file_that_can_not_be_used_is_a_usage_error_that_names_its_line_alone() {
+    let folder = support::Folder::new();
+    for (content, told) in [
+        (
+            "machine h\nlogin u password hush hush\n".as_bytes(),
+            "which can't be used: line 2 has a word that is no keyword",
+        ),
+        (b"machine h password \"hush", "line 1 has a quote that does not end there"),
+        (b"machine \xff password hush", "UTF-8"),
+    ] {
+        let file = folder.write("netrc", content);
+        let output = folder.smolget().arg("--netrc-file").arg(&file).arg("http://127.0.0.1:1/").run().exits(2);
+        assert!(output.stderr.contains(told) && output.stderr.contains("/netrc"), "{}", output.stderr);
+        assert!(!output.stderr.contains("hush"), "{}", output.stderr);
+    }
+    for file in ["missing", "."] {
+        let output = folder.smolget().args(["--netrc-file", file, "http://127.0.0.1:1/"]).run().exits(2);
+        assert!(output.stderr.contains("--netrc-file: got "), "{}", output.stderr);
+    }
+}

@@ -102,6 +102,10 @@ pub struct Args {
     #[argh(option, short = 'A')]
     pub user_agent: Option<String>,
 
+    /// take users and passwords of hosts from FILE, in the form of .netrc
+    #[argh(option)]
+    pub netrc_file: Option<String>,
+
     /// send HEAD requests, which have no bodies
     #[argh(switch)]
     pub head: bool,

@@ -32,6 +32,7 @@ const FLAGS: &[Flag] = &[
     Flag::new('v', "--verbose", Takes::Nothing),
     Flag::new('H', "--header", Takes::Many("'Name: value'")),
     Flag::new('A', "--user-agent", Takes::One("text without control characters")),
+    Flag::long("--netrc-file", Takes::One("a file of users and passwords by host, as curl and ftp have it")),
     Flag::long("--head", Takes::Nothing),
     Flag::long("--connect-timeout", TIME),
     Flag::long("--timeout", TIME),

@@ -1,13 +1,15 @@
 //! Raw arguments → options that hold: every value read, every contradiction refused. Nothing after this checks one again.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use smolget::text::conceal_value;
+use smolget::text::{conceal, conceal_value, escape};
 use smolget::{
-    Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, OnFailure,
-    Reach, Trust,
+    Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, Netrc,
+    OnFailure, Reach, Trust,
 };
 
 use super::args::Args;
@@ -177,6 +179,9 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     for text in &args.resolve {
         builder = builder.resolve(values::resolve(text).ok_or_else(|| refuse("--resolve", text))?);
     }
+    if let Some(file) = &args.netrc_file {
+        builder = builder.netrc(netrc(file)?);
+    }
     for text in &args.header {
         builder = builder.header(header(text)?);
     }
@@ -210,6 +215,22 @@ fn header(text: &str) -> Result<Header, Failure> {
         let got = conceal_value(text);
         Failure::value(&spelled("--header"), &got, &format!("'Name: value': {why}"))
     })
+}
+
+/// The longest netrc file that is read, in bytes: what is longer is something else.
+const MAX_NETRC: u64 = 1 << 20;
+
+fn netrc(file: &str) -> Result<Netrc, Failure> {
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(MAX_NETRC + 1).read_to_string(&mut text));
+    let unusable = |why: &str| {
+        Failure::Usage(format!("--netrc-file: got \"{}\", which can't be used: {why}", escape(&conceal(file))))
+    };
+    match read {
+        Err(error) => Err(unusable(&error.to_string())),
+        Ok(length) if length as u64 > MAX_NETRC => Err(unusable("it is over 1 MiB")),
+        Ok(_) => Netrc::parse(&text).map_err(|why| unusable(&why)),
+    }
 }
 
 /// What becomes of a body: `--stdout` and `--discard` say more than `--dir`; with `--head` there is none.

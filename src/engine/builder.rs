@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::error::Error;
 use crate::header::Header;
+use crate::netrc::Netrc;
 use crate::proxy::Proxies;
 
 /// Sets up a [`Fetcher`]; made by [`Fetcher::builder`]. Values out of range are brought into it, as each setter says.
@@ -59,6 +60,14 @@ impl Builder {
     #[must_use]
     pub fn header(mut self, header: Header) -> Self {
         self.config.headers.push(header);
+        self
+    }
+
+    /// Users and passwords for hosts; none unless set. A URL's own go before them, and so does an `Authorization` header. They are
+    /// sent as Basic credentials to hosts that jobs name, and over TLS also to those that a redirect leads to.
+    #[must_use]
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.config.netrc = netrc;
         self
     }
 

@@ -1,9 +1,10 @@
 //! The header fields of a job's requests, hop by hop: what goes along and what stays behind.
 //!
 //! ```text
-//!  first URL ── all fields, its credentials
+//!  first URL ── all fields, its credentials, or those that a netrc file has for its host
 //!     │ same origin: nothing changes, unless the Location brings credentials of its own
-//!     ▼ another origin: only Accept, Accept-Language and User-Agent, and never the old credentials again
+//!     ▼ another origin: only Accept, Accept-Language and User-Agent, and never the old credentials again;
+//!       those that a netrc file has for that very host go there over TLS alone
 //! ```
 
 use percent_encoding::percent_decode_str;
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::header::Header;
 use crate::job::Job;
+use crate::netrc::Named;
 use crate::transport::Fields;
 
 /// What may cross to another origin: it tells no more of the user than any request does.
@@ -40,7 +42,7 @@ pub(super) fn common(config: &Config) -> Result<Fields, Error> {
 impl<'a> Route<'a> {
     /// The fields for a job's URL or mirror; `common` if it needs no others.
     pub fn start(config: &'a Config, common: &Fields, job: &'a Job, url: &Url) -> Result<Self, Error> {
-        let credentials = credentials(url)?;
+        let credentials = credentials(url, config, Named::ByUser)?;
         let fields = match credentials {
             None if job.headers.is_empty() => common.clone(),
             credentials => encode(config, config.headers.iter().chain(&job.headers), credentials)?,
@@ -50,10 +52,11 @@ impl<'a> Route<'a> {
 
     /// Goes on to `url`.
     pub fn follow(&mut self, url: &Url, same_origin: bool) -> Result<(), Error> {
-        let credentials = credentials(url)?;
-        if same_origin && credentials.is_none() {
+        if same_origin && !has_credentials(url) {
             return Ok(());
         }
+        let named = if same_origin && self.is_at_home { Named::ByUser } else { Named::ByServer };
+        let credentials = credentials(url, self.config, named)?;
         self.is_at_home &= same_origin;
         let own = self.config.headers.iter().chain(&self.job.headers);
         let going = own.filter(|header| self.is_at_home || PORTABLE.iter().any(|name| header.is(name)));
@@ -82,21 +85,30 @@ fn encode<'h>(
     Fields::new(missing.chain(own.clone().map(|header| (header.name(), header.value()))))
 }
 
-/// The Basic credentials (RFC 7617) that a URL carries.
-fn credentials(url: &Url) -> Result<Option<String>, Error> {
-    if url.username().is_empty() && url.password().is_none() {
+/// The Basic credentials (RFC 7617) for a URL: its own, or those that a netrc file has for its host.
+fn credentials(url: &Url, config: &Config, named: Named) -> Result<Option<String>, Error> {
+    let basic = |user: &str, password: &str| Some(BasicAuth::new(user, password).value().to_string());
+    if let Some((user, password)) = config.netrc.login(url, named) {
+        return Ok(basic(user, password));
+    }
+    if !has_credentials(url) {
         return Ok(None);
     }
     let decode = |text| percent_decode_str(text).decode_utf8();
     match (decode(url.username()), decode(url.password().unwrap_or_default())) {
-        (Ok(user), Ok(password)) => Ok(Some(BasicAuth::new(user, password).value().to_string())),
+        (Ok(user), Ok(password)) => Ok(basic(&user, &password)),
         _ => Err(Error::new(ErrorKind::Url, "the user or password in the URL is not UTF-8")),
     }
+}
+
+fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netrc::Netrc;
 
     fn config(headers: &[&str]) -> Config {
         let headers = headers.iter().map(|line| Header::parse(line).unwrap()).collect();
@@ -148,7 +160,36 @@ mod tests {
 
     #[test]
     fn credentials_that_are_not_text_are_refused() {
-        assert!(credentials(&Url::parse("http://%ff:p@h/").unwrap()).is_err());
-        assert_eq!(credentials(&Url::parse("http://h/").unwrap()).unwrap(), None);
+        let credentials = |url| credentials(&Url::parse(url).unwrap(), &Config::default(), Named::ByUser);
+        assert!(credentials("http://%ff:p@h/").is_err());
+        assert_eq!(credentials("http://h/").unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_netrc_file_has_for_a_host_goes_there_and_what_the_user_says_goes_before_it() {
+        // base64 of `u:p`, `v:q` and `d:d`.
+        let (u, v, d) = ("dTpw", "djpx", "ZDpk");
+        let netrc = "machine h login u password p machine g login v password q default login d password d";
+        let config = |headers| Config { netrc: Netrc::parse(netrc).unwrap(), ..config(headers) };
+        for (job, hops, sent) in [
+            ("http://h/", &[][..], Some(u)),
+            ("http://h/", &[("http://h/b", true)], Some(u)),
+            ("http://d:d@h/", &[], Some(d)),
+            ("http://x/", &[], Some(d)),
+            ("http://x/", &[("http://x/b", true)], Some(d)),
+            ("https://h/", &[("https://g/", false)], Some(v)),
+            ("https://h/", &[("https://g/", false), ("https://g/b", true)], Some(v)),
+            ("https://h/", &[("https://x/", false)], None),
+            ("http://h/", &[("http://g/", false)], None),
+            ("http://h/", &[("https://h/", false)], Some(u)),
+            ("https://x/", &[("https://h/", false), ("https://x/", false)], None),
+            ("https://x/", &[("https://d:d@h/", false)], Some(d)),
+        ] {
+            let fields = route(&config(&[]), job, hops);
+            let authorization = fields.lines().find_map(|line| line.strip_prefix("Authorization: Basic "));
+            assert_eq!(authorization, sent, "{job} {hops:?}");
+        }
+        let own = route(&config(&["Authorization: Bearer t"]), "http://h/", &[]);
+        assert!(own.contains("Authorization: Bearer t\r\n") && !own.contains("Basic"), "{own}");
     }
 }
