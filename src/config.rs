@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub limits: Limits,
     /// The whole run.
     pub deadline: Option<Duration>,
+    /// How long the first job waits for the network to be there.
+    pub wait_online: Option<Duration>,
     /// Further attempts after the first at each URL of a job, for what can pass.
     pub retries: u32,
     pub max_redirects: u32,
@@ -219,6 +221,7 @@ impl Default for Config {
             netrc: Netrc::default(),
             limits: Limits::default(),
             deadline: None,
+            wait_online: None,
             retries: 3,
             max_redirects: 10,
             max_size: None,

@@ -46,7 +46,7 @@ const FLAGS: [&str; 33] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 9] = [
+const LATER: [&[&str]; 8] = [
     &["--per-host", "2"],
     &["--rate", "2"],
     &["--limit-rate", "1M"],
@@ -55,7 +55,6 @@ const LATER: [&[&str]; 9] = [
     &["-c"],
     &["--continue"],
     &["--compressed"],
-    &["--wait-online", "1"],
 ];
 
 /// Runs with these arguments before a URL that would work; the run has to be refused without a request.

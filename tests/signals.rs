@@ -225,3 +225,16 @@ fn fail_fast_lets_an_attempt_fail_that_is_not_the_last() {
     smolget().args(["--discard", "--fail-fast"]).arg(server.url("/")).run().exits(0);
     assert_eq!(server.visits("/"), 2);
 }
+
+#[test]
+fn a_signal_ends_the_wait_for_the_network_at_once() {
+    let port = Port::refusing();
+    let list = format!("{}\n{}\n", port.url("/a"), port.url("/b"));
+    let run = smolget().args(["--json", "-vv", "--wait-online", "1h"]).input(list).start();
+    eventually("the first knock", || run.log().contains("waiting for the network"));
+    run.signal(Signal::TERM);
+    let output = run.wait().exits(143);
+    let rows = output.rows();
+    assert!(rows.len() == 2 && rows.iter().all(|row| error(row) == "interrupted" && row["attempts"] == 0), "{rows:?}");
+    assert!(output.took < ms(30_000));
+}

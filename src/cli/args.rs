@@ -126,6 +126,10 @@ pub struct Args {
     #[argh(option)]
     pub deadline: Option<String>,
 
+    /// wait up to T until the first host, or its proxy, takes a connection; then go on all the same (default: do not wait)
+    #[argh(option)]
+    pub wait_online: Option<String>,
+
     /// try N more times what can pass: timeouts, resets, busy servers (default 3)
     #[argh(option)]
     pub retries: Option<String>,

@@ -38,6 +38,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--timeout", TIME),
     Flag::long("--max-time", TIME),
     Flag::long("--deadline", TIME),
+    Flag::long("--wait-online", TIME),
     Flag::long("--retries", COUNT),
     Flag::long("--max-redirects", COUNT),
     Flag::long("--max-size", Takes::One("a size in bytes, such as 4096, 64k, 8M or 1G")),

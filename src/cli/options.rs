@@ -155,6 +155,9 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     if let Some(time) = read("--deadline", &args.deadline, values::time)? {
         builder = builder.deadline(time);
     }
+    if let Some(time) = read("--wait-online", &args.wait_online, values::time)? {
+        builder = builder.wait_online(time);
+    }
     if let Some(retries) = read("--retries", &args.retries, count)? {
         builder = builder.retries(retries);
     }
@@ -315,6 +318,7 @@ mod tests {
             ("-A me", plain().user_agent("me")),
             ("--connect-timeout 1 --timeout 2s --max-time 3000ms", plain().limits(limits)),
             ("--deadline 1s", plain().deadline(second)),
+            ("--wait-online 1m", plain().wait_online(60 * second)),
             ("--retries 0 --max-redirects=0", plain().retries(0).max_redirects(0)),
             ("--max-size 1k", plain().max_size(1024)),
             ("--per-host 2", plain().per_host(2)),
@@ -384,7 +388,7 @@ mod tests {
         ] {
             assert_eq!(options(&format!("{line} u")).unwrap_err(), format!("smolget: {told}\nsee smolget --help\n"));
         }
-        for long in ["--connect-timeout", "--timeout", "--max-time", "--deadline"] {
+        for long in ["--connect-timeout", "--timeout", "--max-time", "--deadline", "--wait-online"] {
             let told = options(&format!("{long} 0 u")).unwrap_err();
             assert!(told.starts_with(&format!("smolget: {long}: got \"0\"; takes a time above 0")), "{told}");
         }

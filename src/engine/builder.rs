@@ -89,6 +89,15 @@ impl Builder {
         self
     }
 
+    /// How long to wait before the first job until its host, or the proxy before that, takes a connection, for runs that may start
+    /// before the network is there; at most [`MAX_TIME`], not at all unless set. When the time is over the run goes on all the
+    /// same. It is no part of any job's time, but of the [`deadline`](Self::deadline).
+    #[must_use]
+    pub fn wait_online(mut self, time: Duration) -> Self {
+        self.config.wait_online = Some(time.min(MAX_TIME));
+        self
+    }
+
     /// Further attempts after the first at each URL of a job, for what can pass; 3 unless set.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {

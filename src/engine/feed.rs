@@ -15,6 +15,7 @@ use super::dispatch::Dispatcher;
 use super::gather::{self, Desk};
 use super::leash::Leash;
 use super::meter::Meter;
+use super::online::Online;
 use super::run::{Run, Traffic, work};
 use super::stop::Stopper;
 use super::ticket::{self, Ticket};
@@ -33,8 +34,9 @@ pub(super) struct Plan {
 
 impl Plan {
     fn begin(self, folder: Option<Folder>) -> Arc<Run> {
-        let Fetcher { config, client, messages, common, spare, clock, .. } = self.fetcher;
+        let Fetcher { config, client, messages, common, spare, clock, dialler, .. } = self.fetcher;
         let meter = config.courtesy.limit_rate.map(|rate| Meter::new(rate, config.jobs));
+        let online = config.wait_online.map(|limit| Online::new(limit, config.limits.connect, dialler));
         Arc::new(Run {
             config,
             client,
@@ -42,6 +44,7 @@ impl Plan {
             common,
             spare,
             folder,
+            online,
             clock,
             stopper: self.stopper,
             traffic: self.traffic,

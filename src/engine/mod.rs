@@ -22,6 +22,7 @@ mod gather;
 mod lanes;
 mod leash;
 mod meter;
+mod online;
 mod pace;
 mod redirect;
 mod retry;
@@ -61,7 +62,7 @@ use crate::output::{Folder, Rules};
 use crate::reactor::Pulse;
 use crate::spare::Spare;
 use crate::sync::lock;
-use crate::transport::{Fields, Messages, Transport};
+use crate::transport::{Dialler, Fields, Messages, Transport};
 
 /// The most outcomes that wait to be taken, beside those that the workers hold.
 const MAX_WAITING: usize = 32;
@@ -76,6 +77,7 @@ pub struct Fetcher {
     common: Fields,
     spare: Spare,
     clock: Arc<dyn Clock>,
+    dialler: Arc<Dialler>,
     /// The directory that [`prepare`](Fetcher::prepare) opened, until a run takes it.
     prepared: Arc<Mutex<Option<Folder>>>,
 }
@@ -99,8 +101,9 @@ impl Fetcher {
         }
         let transport = Transport::new(&config.network, config.limits, config.jobs)?;
         let (common, messages, spare) = (route::common(&config)?, transport.messages(), transport.spare());
+        let dialler = transport.dialler();
         let client = surf::Client::with_http_client(transport);
-        Ok(Self { config: Arc::new(config), client, messages, common, spare, clock, prepared: Arc::default() })
+        Ok(Self { config: Arc::new(config), client, messages, common, spare, clock, dialler, prepared: Arc::default() })
     }
 
     /// Fetches `jobs` and gives their outcomes in order of completion.

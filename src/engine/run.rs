@@ -12,6 +12,7 @@ use super::fetch::{Done, fetch};
 use super::gather::Desk;
 use super::leash::Leash;
 use super::meter::Meter;
+use super::online::Online;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
 use super::ticket::{Going, Report, Shift};
@@ -32,6 +33,8 @@ pub(super) struct Run {
     pub spare: Spare,
     /// Where bodies are saved, if they are.
     pub folder: Option<Folder>,
+    /// What jobs wait for before they begin, if they do.
+    pub online: Option<Online>,
     pub clock: Arc<dyn Clock>,
     pub stopper: Stopper,
     pub traffic: Traffic,
@@ -67,6 +70,10 @@ impl Run {
 pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Going>, reports: Sender<Report>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
     while let Some((ticket, pass)) = next(&tickets, desk.as_ref()).await {
+        if let (Some(online), Some(url)) = (&run.online, ticket.url()) {
+            // A run that is stopped meanwhile has the job told as not begun.
+            let _ = leash.hold(online.wait(url, &*run.clock)).await;
+        }
         let mut shift = Shift::begin(&reports, pass);
         let told = match fetch(&run, ticket, &mut leash, &mut shift).await {
             Continue(back) => {

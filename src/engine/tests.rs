@@ -216,3 +216,47 @@ fn outcomes_can_be_sent_to_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<super::Outcomes>();
 }
+
+/// Fetches two jobs of a port after a wait for the network of at most `limit` seconds.
+fn fetch_online(clock: &Arc<TestClock>, limit: u64, port: u16) -> Vec<Outcome> {
+    let config = Config { wait_online: Some(Duration::from_secs(limit)), retries: 0, ..Config::default() };
+    let fetcher = Fetcher::with_clock(config, Arc::<TestClock>::clone(clock)).unwrap();
+    let job = Job::new(format!("http://127.0.0.1:{port}/")).unwrap();
+    async_io::block_on(fetcher.fetch(stream::iter([job.clone(), job])).collect())
+}
+
+#[test]
+fn the_first_job_waits_for_its_host_in_growing_steps_and_then_all_begin() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let clock = Arc::new(TestClock::default());
+    let outcomes = fetch_online(&clock, 30, port);
+    assert!(outcomes.iter().all(|outcome| outcome.attempts() == 1 && !outcome.is_ok()));
+    // Of the last wait, what the knocks themselves have left of the 30 s.
+    let waits = waits(&clock);
+    assert_eq!(waits[..5], [1, 2, 4, 8, 8]);
+    assert!(waits.len() == 6 && waits[5] < 8, "{waits:?}");
+}
+
+#[test]
+fn a_host_that_is_there_is_not_waited_for() {
+    let (address, server) = serve_after_a_knock();
+    let clock = Arc::new(TestClock::default());
+    assert!(fetch_online(&clock, 30, address.port()).iter().all(Outcome::is_ok));
+    assert!(waits(&clock).is_empty());
+    server.join().unwrap();
+}
+
+/// Takes one connection that says nothing, then two requests.
+fn serve_after_a_knock() -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        assert_eq!(listener.accept().unwrap().0.read(&mut [0]).unwrap(), 0);
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = socket.read(&mut [0; 1024]).unwrap();
+            socket.write_all(OK.as_bytes()).unwrap();
+        }
+    });
+    (address, server)
+}

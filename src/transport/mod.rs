@@ -12,6 +12,7 @@ mod buffer;
 mod clock;
 mod connection;
 mod dial;
+mod dialler;
 #[cfg(feature = "tls")]
 mod distrust;
 mod exchange;
@@ -37,21 +38,17 @@ mod tunnel;
 mod turns;
 mod watchdog;
 
-use std::future::Future;
 use std::io;
-use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_io::Timer;
-use futures_lite::future;
 use http_client::{HttpClient, async_trait};
 use surf::Url;
 use surf::http;
 
 pub(crate) use self::body::BodyReader;
 use self::connection::Connection;
+use self::dialler::Budget;
+pub(crate) use self::dialler::Dialler;
 use self::exchange::{NoResponse, exchange};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::h1::fuzz;
@@ -61,15 +58,15 @@ pub(crate) use self::h1::{Fields, Head};
 use self::lead::Lead;
 pub(crate) use self::messages::{Messages, Received};
 use self::pool::Pool;
-use self::resolver::Resolver;
-
 use self::stream::Stream;
-use crate::config::{Limits, Method, Network, Reach};
-use crate::error::{Error, ErrorKind, Phase};
-use crate::proxy::{Proxies, Proxy};
+use crate::config::{Limits, Method, Network};
+#[cfg(feature = "tls")]
+use crate::error::Phase;
+use crate::error::{Error, ErrorKind};
+use crate::proxy::Proxy;
 use crate::reactor::Tcp;
-use crate::spare::{self, Spare, is_out_of_descriptors};
-use crate::text::{Shown, escape, seconds};
+use crate::spare::Spare;
+use crate::text::Shown;
 
 /// The backend of a fetcher.
 #[derive(Debug)]
@@ -77,9 +74,7 @@ pub(crate) struct Transport {
     limits: Limits,
     pool: Arc<Pool>,
     messages: Arc<Messages>,
-    resolver: Resolver,
-    reach: Reach,
-    proxies: Proxies,
+    dialler: Arc<Dialler>,
     #[cfg(feature = "tls")]
     tls: tls::Tls,
 }
@@ -91,13 +86,12 @@ impl Transport {
     ///
     /// Kind [`Tls`](ErrorKind::Tls) if the roots can't be read.
     pub fn new(network: &Network, limits: Limits, idle: usize) -> Result<Self, Error> {
+        let pool = Arc::new(Pool::new(idle));
         Ok(Self {
             limits,
-            pool: Arc::new(Pool::new(idle)),
+            dialler: Arc::new(Dialler::new(network, Arc::clone(&pool))),
+            pool,
             messages: Arc::default(),
-            resolver: Resolver::new(network),
-            reach: network.reach,
-            proxies: network.proxies.clone(),
             #[cfg(feature = "tls")]
             tls: tls::Tls::new(&network.trust)?,
         })
@@ -109,13 +103,18 @@ impl Transport {
         Spare::new(move || pool.evict())
     }
 
+    /// What makes its connections.
+    pub fn dialler(&self) -> Arc<Dialler> {
+        Arc::clone(&self.dialler)
+    }
+
     /// What requests for it are made of.
     pub fn messages(&self) -> Arc<Messages> {
         Arc::clone(&self.messages)
     }
 
     async fn request(&self, method: Method, url: &Url, fields: &Fields) -> Result<(Head, BodyReader), Error> {
-        let proxy = self.proxies.of(url);
+        let proxy = self.dialler.proxy(url);
         let (head, body) = self.ask(method, url, fields, proxy).await?;
         match proxy {
             // Only a proxy asks for credentials of this kind: none behind a tunnel can know of it.
@@ -151,15 +150,9 @@ impl Transport {
 
     /// Looks the host up, connects and shakes hands, all within one time limit.
     async fn connect(&self, url: &Url, lead: Lead) -> Result<Connection, Error> {
-        let mut budget = Budget { limit: self.limits.connect, timer: Timer::after(self.limits.connect) };
+        let mut budget = Budget::new(self.limits.connect);
         let host = url.host().ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
-        let socket = match &lead {
-            Lead::Direct(origin) => self.socket(&mut budget, host.clone(), origin.port).await?,
-            Lead::Forward(proxy) | Lead::Tunnel(proxy, _) => {
-                let through = self.through(&mut budget, proxy, host.clone(), &lead).await;
-                through.map_err(|error| error.behind(format_args!("proxy {proxy}")))?
-            }
-        };
+        let socket = self.dialler.socket(&mut budget, host.clone(), &lead).await?;
         let stream = match &lead {
             Lead::Direct(origin) | Lead::Tunnel(_, origin) if origin.secure => {
                 self.secure(&mut budget, host, socket).await?
@@ -167,45 +160,6 @@ impl Transport {
             _ => Stream::Plain(socket),
         };
         Ok(Connection::new(stream, lead, self.limits.silence))
-    }
-
-    /// Connects to a proxy, and by way of it to the host if the lead goes there. The host is not looked up here.
-    async fn through(
-        &self,
-        budget: &mut Budget,
-        proxy: &Proxy,
-        host: http::url::Host<&str>,
-        lead: &Lead,
-    ) -> Result<Tcp, Error> {
-        let mut socket = self.socket(budget, proxy.host(), proxy.port).await?;
-        if let Lead::Tunnel(_, origin) = lead {
-            let open = Box::pin(tunnel::open(&mut socket, proxy, host, origin.port));
-            budget.spend(Phase::Connect, open).await??;
-        }
-        Ok(socket)
-    }
-
-    /// Looks a host up and connects to it.
-    async fn socket(&self, budget: &mut Budget, host: http::url::Host<&str>, port: u16) -> Result<Tcp, Error> {
-        let look_up = self.resolver.addresses(host.clone(), port);
-        let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, port)?;
-        log::debug!("{}: connecting to {addresses:?}", escape(&host.to_string()));
-        let dial = self.dial(&addresses, port);
-        budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, port))
-    }
-
-    /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.
-    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Tcp> {
-        loop {
-            match dial::dial(addresses, port).await {
-                Err(error) if is_out_of_descriptors(&error) => {
-                    if !self.pool.evict() {
-                        Timer::after(spare::PAUSE).await;
-                    }
-                }
-                dialled => return dialled,
-            }
-        }
     }
 
     #[cfg(feature = "tls")]
@@ -217,38 +171,6 @@ impl Transport {
     async fn secure(&self, _budget: &mut Budget, _host: http::url::Host<&str>, _socket: Tcp) -> Result<Stream, Error> {
         Err(Error::new(ErrorKind::Tls, "this smolget was built without TLS; build it with the feature `tls`"))
     }
-}
-
-/// The time limit that the steps of connecting share.
-struct Budget {
-    limit: Duration,
-    timer: Timer,
-}
-
-impl Budget {
-    async fn spend<T>(&mut self, phase: Phase, step: impl Future<Output = T>) -> Result<T, Error> {
-        let (limit, timer) = (self.limit, &mut self.timer);
-        let step = pin!(step);
-        future::or(async { Ok(step.await) }, async {
-            timer.await;
-            Err(connect_timeout(phase, limit))
-        })
-        .await
-    }
-}
-
-fn connect_timeout(phase: Phase, limit: Duration) -> Error {
-    let step = match phase {
-        Phase::Dns => "no answer to the name look-up",
-        Phase::Tls => "no end of the TLS handshake",
-        _ => "no TCP connection",
-    };
-    let message = format!("{step} within {}; raise --connect-timeout to wait longer", seconds(limit));
-    Error::new(ErrorKind::Timeout(phase), message)
-}
-
-fn connect_error(error: io::Error, port: u16) -> Error {
-    Error::new(ErrorKind::Connect, format!("no connection to port {port}: {error}")).with_source(error)
 }
 
 #[async_trait]

@@ -1,0 +1,140 @@
+//! A host, or the proxy before it → a TCP connection, within a time limit: look-up, the addresses that may be connected to,
+//! the first of them to answer.
+
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_io::Timer;
+use futures_lite::future;
+use surf::Url;
+use surf::http::url::Host;
+
+use super::lead::Lead;
+use super::pool::Pool;
+use super::resolver::Resolver;
+use super::{dial, reach, tunnel};
+use crate::config::{Network, Reach};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::proxy::{Proxies, Proxy};
+use crate::reactor::Tcp;
+use crate::spare::{self, is_out_of_descriptors};
+use crate::text::{escape, seconds};
+
+/// Makes connections.
+#[derive(Debug)]
+pub(crate) struct Dialler {
+    resolver: Resolver,
+    reach: Reach,
+    proxies: Proxies,
+    /// Whose idle connections make room for new ones.
+    pool: Arc<Pool>,
+}
+
+impl Dialler {
+    pub(super) fn new(network: &Network, pool: Arc<Pool>) -> Self {
+        Self { resolver: Resolver::new(network), reach: network.reach, proxies: network.proxies.clone(), pool }
+    }
+
+    /// The proxy that requests for a URL go through.
+    pub(super) fn proxy(&self, url: &Url) -> Option<&Arc<Proxy>> {
+        self.proxies.of(url)
+    }
+
+    /// Connects to a URL's host, or to the proxy before it, and hangs up.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be connected to, or not within this time.
+    pub async fn knock(&self, url: &Url, within: Duration) -> Result<(), Error> {
+        let place = match self.proxies.of(url) {
+            Some(proxy) => Some((proxy.host(), proxy.port)),
+            None => url.host().zip(url.port_or_known_default()),
+        };
+        let (host, port) = place.ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
+        self.host(&mut Budget::new(within), host, port).await.map(drop)
+    }
+
+    /// A connection that leads to a host.
+    pub(super) async fn socket(&self, budget: &mut Budget, host: Host<&str>, lead: &Lead) -> Result<Tcp, Error> {
+        match lead {
+            Lead::Direct(origin) => self.host(budget, host, origin.port).await,
+            Lead::Forward(proxy) | Lead::Tunnel(proxy, _) => {
+                let through = self.through(budget, proxy, host, lead).await;
+                through.map_err(|error| error.behind(format_args!("proxy {proxy}")))
+            }
+        }
+    }
+
+    /// Connects to a proxy, and by way of it to the host if the lead goes there. The host is not looked up here.
+    async fn through(&self, budget: &mut Budget, proxy: &Proxy, host: Host<&str>, lead: &Lead) -> Result<Tcp, Error> {
+        let mut socket = self.host(budget, proxy.host(), proxy.port).await?;
+        if let Lead::Tunnel(_, origin) = lead {
+            let open = Box::pin(tunnel::open(&mut socket, proxy, host, origin.port));
+            budget.spend(Phase::Connect, open).await??;
+        }
+        Ok(socket)
+    }
+
+    /// Looks a host up and connects to it.
+    async fn host(&self, budget: &mut Budget, host: Host<&str>, port: u16) -> Result<Tcp, Error> {
+        let look_up = self.resolver.addresses(host.clone(), port);
+        let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, port)?;
+        log::debug!("{}: connecting to {addresses:?}", escape(&host.to_string()));
+        let dial = self.dial(&addresses, port);
+        budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, port))
+    }
+
+    /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.
+    async fn dial(&self, addresses: &[IpAddr], port: u16) -> io::Result<Tcp> {
+        loop {
+            match dial::dial(addresses, port).await {
+                Err(error) if is_out_of_descriptors(&error) => {
+                    if !self.pool.evict() {
+                        Timer::after(spare::PAUSE).await;
+                    }
+                }
+                dialled => return dialled,
+            }
+        }
+    }
+}
+
+/// The time limit that the steps of connecting share.
+pub(super) struct Budget {
+    limit: Duration,
+    timer: Timer,
+}
+
+impl Budget {
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, timer: Timer::after(limit) }
+    }
+
+    pub async fn spend<T>(&mut self, phase: Phase, step: impl Future<Output = T>) -> Result<T, Error> {
+        let (limit, timer) = (self.limit, &mut self.timer);
+        let step = pin!(step);
+        future::or(async { Ok(step.await) }, async {
+            timer.await;
+            Err(connect_timeout(phase, limit))
+        })
+        .await
+    }
+}
+
+fn connect_timeout(phase: Phase, limit: Duration) -> Error {
+    let step = match phase {
+        Phase::Dns => "no answer to the name look-up",
+        Phase::Tls => "no end of the TLS handshake",
+        _ => "no TCP connection",
+    };
+    let message = format!("{step} within {}; raise --connect-timeout to wait longer", seconds(limit));
+    Error::new(ErrorKind::Timeout(phase), message)
+}
+
+fn connect_error(error: io::Error, port: u16) -> Error {
+    Error::new(ErrorKind::Connect, format!("no connection to port {port}: {error}")).with_source(error)
+}
