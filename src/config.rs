@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::gates::Gates;
 use crate::header::Header;
 use crate::netrc::Netrc;
 use crate::proxy::Proxies;
@@ -44,8 +45,7 @@ pub(crate) struct Config {
     /// Further attempts after the first at each URL of a job, for what can pass.
     pub retries: u32,
     pub max_redirects: u32,
-    /// The longest body that is taken, in bytes.
-    pub max_size: Option<u64>,
+    pub gates: Gates,
     pub on_failure: OnFailure,
     pub courtesy: Courtesy,
     pub network: Network,
@@ -224,7 +224,7 @@ impl Default for Config {
             wait_online: None,
             retries: 3,
             max_redirects: 10,
-            max_size: None,
+            gates: Gates::default(),
             on_failure: OnFailure::default(),
             courtesy: Courtesy::default(),
             network: Network::default(),

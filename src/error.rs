@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Encoding,
     /// The body's digest is not the one that the job names.
     Checksum,
+    /// The body is not like those that may be kept: too short, or a page.
+    Rejected,
     /// Reading the list or writing the file failed.
     Io,
     /// The run was stopped before the job was done.
@@ -63,6 +65,7 @@ impl ErrorKind {
             Self::TooLarge => "too_large",
             Self::Encoding => "encoding",
             Self::Checksum => "checksum",
+            Self::Rejected => "rejected",
             Self::Io => "io",
             Self::Interrupted => "interrupted",
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use surf::Url;
 
 use crate::error::Error;
+use crate::gates::Gates;
 use crate::header::Header;
 use crate::text::{self, Shown};
 use crate::url::parse_url;
@@ -19,6 +20,8 @@ pub struct Job {
     pub(crate) out: Option<String>,
     pub(crate) headers: Vec<Header>,
     pub(crate) checksum: Option<Checksum>,
+    /// Boxed, since few jobs have any and many wait.
+    pub(crate) gates: Option<Box<Gates>>,
     pub(crate) line: Option<u64>,
 }
 
@@ -38,9 +41,16 @@ impl Job {
     pub fn new(url: impl Into<String>) -> Result<Self, Rejected> {
         let text = url.into();
         match parse_url(&text) {
-            Ok(url) => {
-                Ok(Self { url, text, mirrors: Vec::new(), out: None, headers: Vec::new(), checksum: None, line: None })
-            }
+            Ok(url) => Ok(Self {
+                url,
+                text,
+                mirrors: Vec::new(),
+                out: None,
+                headers: Vec::new(),
+                checksum: None,
+                gates: None,
+                line: None,
+            }),
             Err(error) => Err(Rejected::new(text.as_bytes(), None, error)),
         }
     }
@@ -73,9 +83,21 @@ impl Job {
         self
     }
 
+    /// Fails the job unless the body is like this. What is left open here is as [`Builder::gates`](crate::Builder::gates) has it.
+    #[must_use]
+    pub fn gates(mut self, gates: Gates) -> Self {
+        self.gates = Some(Box::new(gates));
+        self
+    }
+
     /// The URL as it was written, as a row shows it: its password masked.
     pub(crate) fn shown(&self) -> String {
         text::mask(&self.text).into_owned()
+    }
+
+    /// What its body has to be like where the job says so.
+    pub(crate) fn own_gates(&self) -> Gates {
+        self.gates.as_deref().copied().unwrap_or_default()
     }
 
     /// The URL, parsed.
@@ -95,6 +117,7 @@ impl fmt::Debug for Job {
             .field("out", &self.out)
             .field("headers", &self.headers)
             .field("checksum", &self.checksum)
+            .field("gates", &self.gates)
             .field("line", &self.line)
             .finish()
     }

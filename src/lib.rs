@@ -34,6 +34,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gates;
 mod grammar;
 mod header;
 pub mod input;
@@ -57,6 +58,7 @@ pub use config::{
 };
 pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};
+pub use gates::{Gates, Pages, Ratio, parse_size};
 pub use header::Header;
 pub use job::{Checksum, Entry, Job, Rejected};
 pub use netrc::Netrc;

@@ -42,7 +42,8 @@ h. B is a size in bytes, or with k, M or G (powers of 1024). Options may be
 written --jobs 8, --jobs=8, -j 8 or -j8; -- ends them.",
     note = "A list has a URL a line; further URLs after TABs are mirrors of the same file.
 Indented lines below it are its options: out=NAME, header=Name: value,
-checksum=sha-256=HEX. Lines that start with # are passed over.",
+checksum=sha-256=HEX, and max-size=B, min-size=B, min-ratio=R or not-html=true
+in place of the run's. Lines that start with # are passed over.",
     note = "SMOLGET_LOG takes a filter for the log, such as debug or smolget=trace.",
     example = "{command_name} -d out https://example.org/a.tar https://example.org/b.tar",
     example = "{command_name} -i urls.txt -j 32 -d out --json > results.ndjson",
@@ -141,6 +142,18 @@ pub struct Args {
     /// fail a job whose body is longer than B (default: no limit)
     #[argh(option)]
     pub max_size: Option<String>,
+
+    /// fail a job whose body is shorter than B; an old file stays
+    #[argh(option)]
+    pub min_size: Option<String>,
+
+    /// fail a job whose body is shorter than this part of the old file, such as 0.5; that stays
+    #[argh(option)]
+    pub min_ratio: Option<String>,
+
+    /// fail a job whose body is a page of HTML, as captive portals send; an old file stays
+    #[argh(switch)]
+    pub not_html: bool,
 
     /// run fewer transfers at once, so that the whole process stays below B of memory (default: no limit)
     #[argh(option)]

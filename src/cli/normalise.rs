@@ -12,6 +12,7 @@ use super::failure::Failure;
 
 const TIME: Takes = Takes::One("a time above 0 and up to 10 years, such as 1.5, 500ms, 2s, 2m or 1h");
 const COUNT: Takes = Takes::One("a whole number from 0 to 4294967295");
+const SIZE: Takes = Takes::One("a size in bytes, such as 4096, 64k, 8M or 1G");
 
 const SPEED: Takes = Takes::One("a number of bytes above 0, such as 4096, 64k or 8M");
 
@@ -41,7 +42,10 @@ const FLAGS: &[Flag] = &[
     Flag::long("--wait-online", TIME),
     Flag::long("--retries", COUNT),
     Flag::long("--max-redirects", COUNT),
-    Flag::long("--max-size", Takes::One("a size in bytes, such as 4096, 64k, 8M or 1G")),
+    Flag::long("--max-size", SIZE),
+    Flag::long("--min-size", SIZE),
+    Flag::long("--min-ratio", Takes::One("a number from 0 to 1, such as 0.5")),
+    Flag::long("--not-html", Takes::Nothing),
     Flag::long("--max-memory", Takes::One("a size in bytes, such as 4096k, 8M or 1G")),
     Flag::long("--per-host", Takes::One("a whole number from 1 to 1024")),
     Flag::long("--rate", Takes::One("a number from 0.001 to 1000000, such as 5 or 0.2")),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use smolget::text::{conceal, conceal_value, escape};
 use smolget::{
-    Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Header, Keep, Limits, MAX_JOBS, Method, Netrc,
-    OnFailure, Reach, Trust,
+    Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Gates, Header, Keep, Limits, MAX_JOBS, Method, Netrc,
+    OnFailure, Pages, Reach, Trust,
 };
 
 use super::args::Args;
@@ -90,7 +90,10 @@ impl Options {
         exclude("--stdout", args.stdout, "--discard", args.discard)?;
         for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
             exclude("--durable", args.durable, other, has_other)?;
+            exclude("--min-ratio", args.min_ratio.is_some(), other, has_other)?;
         }
+        exclude("--min-size", args.min_size.is_some(), "--head", args.head)?;
+        exclude("--not-html", args.not_html, "--head", args.head)?;
         exclude("--cacert", args.cacert.is_some(), "--system-roots", args.system_roots)?;
         exclude("-4", args.ipv4, "-6", args.ipv6)?;
         let proxies = proxies::read(args.proxy.as_deref(), env)?;
@@ -99,7 +102,7 @@ impl Options {
         }
         let builder = builder(&args)?.proxies(proxies);
         let jobs = read("--jobs", &args.jobs, jobs)?.unwrap_or(DEFAULT_JOBS);
-        let bytes = read("--max-memory", &args.max_memory, values::size)?;
+        let bytes = read("--max-memory", &args.max_memory, smolget::parse_size)?;
         let max_memory = args.max_memory.zip(bytes).map(|(text, bytes)| Limit { text, bytes });
         let mut inputs: Vec<_> = args.input.into_iter().map(Input::from).collect();
         if inputs.is_empty() && args.urls.is_empty() {
@@ -147,8 +150,12 @@ fn exclude(one: &str, has_one: bool, other: &str, has_other: bool) -> Result<(),
 }
 
 fn builder(args: &Args) -> Result<Builder, Failure> {
-    let mut builder =
-        Fetcher::builder().keep(keep(args)?).limits(limits(args)?).family(family(args)).trust(trust(args));
+    let mut builder = Fetcher::builder()
+        .keep(keep(args)?)
+        .gates(gates(args)?)
+        .limits(limits(args)?)
+        .family(family(args))
+        .trust(trust(args));
     if let Some(product) = read("--user-agent", &args.user_agent, printable)? {
         builder = builder.user_agent(product);
     }
@@ -163,9 +170,6 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     }
     if let Some(redirects) = read("--max-redirects", &args.max_redirects, count)? {
         builder = builder.max_redirects(redirects);
-    }
-    if let Some(bytes) = read("--max-size", &args.max_size, values::size)? {
-        builder = builder.max_size(bytes);
     }
     if let Some(transfers) = read("--per-host", &args.per_host, jobs)? {
         builder = builder.per_host(transfers);
@@ -253,6 +257,18 @@ fn keep(args: &Args) -> Result<Keep, Failure> {
     Ok(Keep::Save { dir: dir.into(), existing })
 }
 
+/// What every body has to be like.
+fn gates(args: &Args) -> Result<Gates, Failure> {
+    let mut gates = Gates { pages: args.not_html.then_some(Pages::Refused), ..Gates::default() };
+    let given = [("--min-size", &args.min_size), ("--max-size", &args.max_size), ("--min-ratio", &args.min_ratio)];
+    for (long, text) in given {
+        if let Some(text) = text {
+            gates.set(long.trim_start_matches('-'), text).map_err(|_| refuse(long, text))?;
+        }
+    }
+    Ok(gates)
+}
+
 fn limits(args: &Args) -> Result<Limits, Failure> {
     let or_default = |time: Option<Duration>, default| time.unwrap_or(default);
     let usual = Limits::default();
@@ -282,7 +298,7 @@ fn trust(args: &Args) -> Trust {
 
 #[cfg(test)]
 mod tests {
-    use smolget::{Proxies, Proxy, Resolve};
+    use smolget::{Proxies, Proxy, Ratio, Resolve};
 
     use super::*;
     use crate::cli::args::{self, Asked};
@@ -325,6 +341,9 @@ mod tests {
             ("--rate 0.5", plain().rate(0.5)),
             ("--limit-rate 1k", plain().limit_rate(1024)),
             ("--min-speed 1k", plain().min_speed(1024)),
+            ("--min-size 1k", plain().gates(Gates { min_size: Some(1024), ..Gates::default() })),
+            ("--min-ratio 0.5", plain().gates(Gates { min_ratio: Ratio::parse("0.5"), ..Gates::default() })),
+            ("--not-html", plain().gates(Gates { pages: Some(Pages::Refused), ..Gates::default() })),
             ("--fail-fast", plain().on_failure(OnFailure::Stop)),
             ("--cacert f", plain().trust(Trust::Pem("f".into()))),
             ("--system-roots", plain().trust(Trust::System)),
@@ -376,12 +395,16 @@ mod tests {
             ("--per-host 0", "--per-host: got \"0\"; takes a whole number from 1 to 1024"),
             ("--rate 0", "--rate: got \"0\"; takes a number from 0.001 to 1000000, such as 5 or 0.2"),
             ("--limit-rate 0", "--limit-rate: got \"0\"; takes a number of bytes above 0, such as 4096, 64k or 8M"),
+            ("--min-size 1T", "--min-size: got \"1T\"; takes a size in bytes, such as 4096, 64k, 8M or 1G"),
+            ("--min-ratio 2", "--min-ratio: got \"2\"; takes a number from 0 to 1, such as 0.5"),
             ("--max-memory much", "--max-memory: got \"much\"; takes a size in bytes, such as 4096k, 8M or 1G"),
             ("--dir=", "-d, --dir: got \"\"; takes a folder"),
             ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
             ("--durable --head", "--durable and --head exclude each other; give one of them"),
+            ("--min-ratio 1 --stdout", "--min-ratio and --stdout exclude each other; give one of them"),
+            ("--not-html --head", "--not-html and --head exclude each other; give one of them"),
             ("--cacert f --system-roots", "--cacert and --system-roots exclude each other; give one of them"),
             ("--proxy p:1 --deny-private", NOT_THROUGH_PROXIES),
             ("-46", "-4 and -6 exclude each other; give one of them"),

@@ -17,20 +17,22 @@ use sha2::{Digest, Sha256};
 use surf::Url;
 
 use super::content_range;
+use super::gatekeeper::Gatekeeper;
 use super::leash::Leash;
 use super::meter::Meter;
 use super::redirect::{self, Verdict};
 use super::retry;
 use super::route::Route;
 use super::run::Run;
+use super::target::Target;
 use super::ticket::Shift;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 use crate::job::Job;
 use crate::outcome::Kept;
-use crate::output::{Complete, Name, Sink};
+use crate::output::{Complete, Sink};
 use crate::reactor::{Room, Spliced};
-use crate::text::{self, Shown};
+use crate::text::Shown;
 use crate::transport::{self, BodyReader, Head, Received};
 
 /// How much of a body that nobody wants is read, so that its connection can be used again.
@@ -73,7 +75,7 @@ pub(super) async fn attempt(
     run: &Run,
     job: &Job,
     url: &Url,
-    name: Option<&Name>,
+    target: Option<&Target>,
     leash: &mut Leash,
     record: &mut Record,
     shift: &mut Shift<'_>,
@@ -93,7 +95,7 @@ pub(super) async fn attempt(
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {
                 record.status = Some(head.status());
-                return finish(run, job, name, leash, &head, body).await;
+                return finish(run, job, target, leash, &head, body).await;
             }
             Verdict::Refuse(error) => {
                 record.status = Some(head.status());
@@ -116,7 +118,7 @@ pub(super) async fn attempt(
 async fn finish(
     run: &Run,
     job: &Job,
-    name: Option<&Name>,
+    target: Option<&Target>,
     leash: &mut Leash,
     head: &Head,
     body: BodyReader,
@@ -138,10 +140,11 @@ async fn finish(
     if run.config.method == Method::Head || status == 304 {
         return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
-    let whole = admit(run, head, body.length())?;
-    let mut sink = run.sink(name);
+    let mut keeper = Gatekeeper::new(&run.config, job, target.and_then(|target| target.previous));
+    let whole = admit(&keeper, head, body.length())?;
+    let mut sink = run.sink(target);
     leash.begin_body(run.config.courtesy.min_speed);
-    let received = receive(run, job, leash, body, &mut sink).await;
+    let received = receive(run, job, leash, body, &mut sink, &mut keeper).await;
     leash.end_body();
     match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
         Ok(()) => Ok(sink.finish().await?),
@@ -153,25 +156,30 @@ async fn finish(
 }
 
 /// Judges by its head alone whether a body may be kept: the length that it has to have then, where a 206 says it.
-fn admit(run: &Run, head: &Head, length: Option<u64>) -> Result<Option<u64>, Error> {
+fn admit(keeper: &Gatekeeper, head: &Head, length: Option<u64>) -> Result<Option<u64>, Error> {
     let whole = content_range::judge(head.status(), head.values("content-range"), head.values("content-type"))?;
     if let Some(length) = length {
         content_range::agree(whole, length)?;
-        if let Some(max) = run.config.max_size.filter(|&max| length > max) {
-            return Err(too_large(max));
-        }
     }
+    keeper.admit(length, head.values("content-type"))?;
     Ok(whole)
 }
 
 /// Reads a body to its end into `sink`, and verifies it.
-async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, sink: &mut Sink) -> Result<(), Error> {
-    let max = run.config.max_size;
+async fn receive(
+    run: &Run,
+    job: &Job,
+    leash: &mut Leash,
+    mut body: BodyReader,
+    sink: &mut Sink,
+    keeper: &mut Gatekeeper,
+) -> Result<(), Error> {
     let mut digest = job.checksum.map(|expected| (expected, Sha256::new()));
     let (mut turns, mut may_splice) = (0, digest.is_none());
     loop {
-        if may_splice && body.can_splice() && sink.pipe().is_some() {
+        if may_splice && keeper.has_seen_enough() && body.can_splice() && sink.pipe().is_some() {
             match splice_rest(run, leash, &mut body, sink).await? {
+                // How long it is was said before it came.
                 Piped::All => return Ok(()),
                 Piped::NoMore => may_splice = false,
             }
@@ -182,9 +190,7 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
         if length == 0 {
             break;
         }
-        if let Some(max) = max.filter(|max| sink.bytes().saturating_add(length as u64) > *max) {
-            return Err(too_large(max));
-        }
+        keeper.take(data, sink.bytes().saturating_add(length as u64))?;
         if let Some((_, digest)) = &mut digest {
             digest.update(data);
         }
@@ -196,7 +202,7 @@ async fn receive(run: &Run, job: &Job, leash: &mut Leash, mut body: BodyReader, 
         take_turn(&mut turns).await;
     }
     if digest.is_none_or(|(expected, digest)| expected.matches(&digest.finalize())) {
-        return Ok(());
+        return keeper.finish(sink.bytes());
     }
     Err(Error::new(ErrorKind::Checksum, "the body is not the one that the checksum is of"))
 }
@@ -250,10 +256,6 @@ async fn take_turn(turns: &mut u32) {
     if *turns == 0 {
         future::yield_now().await;
     }
-}
-
-fn too_large(max: u64) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("the body is over {}; raise --max-size", text::size(max)))
 }
 
 /// Leaves nothing of a body that failed.

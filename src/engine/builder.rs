@@ -7,6 +7,7 @@ use crate::config::{
     Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES, Reach, Resolve, Trust,
 };
 use crate::error::Error;
+use crate::gates::Gates;
 use crate::header::Header;
 use crate::netrc::Netrc;
 use crate::proxy::Proxies;
@@ -115,7 +116,15 @@ impl Builder {
     /// The longest body that is taken, in bytes; no limit unless set. A longer one fails, with 0 every one that has a byte.
     #[must_use]
     pub fn max_size(mut self, bytes: u64) -> Self {
-        self.config.max_size = Some(bytes);
+        self.config.gates.max_size = Some(bytes);
+        self
+    }
+
+    /// What every body has to be like to be kept, in place of what was set before, [`max_size`](Self::max_size) too; anything is
+    /// unless set. A job's own [`gates`](crate::Job::gates) go before these.
+    #[must_use]
+    pub fn gates(mut self, gates: Gates) -> Self {
+        self.config.gates = gates;
         self
     }
 

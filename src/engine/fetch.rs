@@ -18,6 +18,7 @@ use super::lanes::Outlook;
 use super::leash::Leash;
 use super::retry::{self, Verdict};
 use super::run::Run;
+use super::target::Target;
 use super::ticket::{Back, Past, Shift, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
@@ -120,12 +121,24 @@ async fn proceed(
         let message = format!("{host} could not be reached, time after time, so this was not tried; fetch it later");
         return give_up(job, past, Error::new(kind, message));
     }
+    let target = match look(run, job, name, leash).await {
+        Ok(target) => target,
+        Err(error) => return End::Done(Err(error)),
+    };
     leash.begin(run.config.limits.total);
-    let attempt = attempt(run, job, url, name, leash, &mut past.record, shift).await;
+    let attempt = attempt(run, job, url, target.as_ref(), leash, &mut past.record, shift).await;
     leash.end();
     match attempt {
         Ok(complete) => End::Done(Ok(complete)),
         Err(setback) => judge(run, job, past, setback, shift),
+    }
+}
+
+/// Looks at what is there under the job's name, as far as that matters.
+async fn look(run: &Run, job: &Job, name: Option<&Name>, leash: &mut Leash) -> Result<Option<Target>, Error> {
+    match (&run.folder, name) {
+        (Some(folder), Some(name)) => Target::new(run, job, name.clone(), leash, folder).await.map(Some),
+        _ => Ok(None),
     }
 }
 

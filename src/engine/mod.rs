@@ -18,6 +18,7 @@ mod feed;
 mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gatekeeper;
 mod gather;
 mod lanes;
 mod leash;
@@ -31,6 +32,7 @@ mod run;
 mod settle;
 mod standing;
 mod stop;
+mod target;
 #[cfg(test)]
 mod tests;
 mod ticket;

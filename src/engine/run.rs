@@ -15,10 +15,11 @@ use super::meter::Meter;
 use super::online::Online;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
+use super::target::Target;
 use super::ticket::{Going, Report, Shift};
 use crate::config::{Config, Keep, OnFailure};
 use crate::outcome::Outcome;
-use crate::output::{Folder, Name, Sink};
+use crate::output::{Folder, Sink};
 use crate::spare::Spare;
 use crate::transport::{Fields, Messages};
 
@@ -44,9 +45,9 @@ pub(super) struct Run {
 
 impl Run {
     /// Where the next body goes.
-    pub fn sink(&self, name: Option<&Name>) -> Sink {
-        match (&self.folder, name) {
-            (Some(folder), Some(name)) => Sink::save(folder, name.clone()),
+    pub fn sink(&self, target: Option<&Target>) -> Sink {
+        match (&self.folder, target) {
+            (Some(folder), Some(target)) => Sink::save(folder, target.name.clone()),
             _ if self.config.keep == Keep::Hold => Sink::hold(&self.spare),
             _ => Sink::count(),
         }

@@ -38,10 +38,10 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Entry> {
 /// All that an entry is, short.
 fn tell(entry: &Entry) -> String {
     match entry {
-        Entry::Job(Job { url, text, mirrors, out, headers, checksum, line }) => {
+        Entry::Job(Job { url, text, mirrors, out, headers, checksum, gates, line }) => {
             let urls: Vec<_> = mirrors.iter().chain([url]).map(surf::Url::as_str).collect();
             let headers: Vec<_> = headers.iter().map(|header| (header.name(), header.value())).collect();
-            format!("{line:?} {text:?} {urls:?} {out:?} {headers:?} {checksum:?}")
+            format!("{line:?} {text:?} {urls:?} {out:?} {headers:?} {checksum:?} {gates:?}")
         }
         Entry::Rejected(Rejected { text, line, error }) => format!("{line:?} {text:?} {error}"),
     }

@@ -4,8 +4,8 @@
 //! is done on threads of its own, so a pipe that stays silent holds up nothing else. What can't be a job is an entry
 //! too; only a list that can't be read ends early.
 //!
-//! The form is aria2's input file: one job a line, its mirrors after TABs, its options (`out`, `header`, `checksum`)
-//! on indented lines below it.
+//! The form is aria2's input file: one job a line, its mirrors after TABs, its options (`out`, `header`, `checksum`,
+//! `min-size` and its like) on indented lines below it.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;

@@ -1,4 +1,4 @@
-//! Bytes → [`Entry`]s, without any I/O: aria2's input-file form, with the three options that smolget has.
+//! Bytes → [`Entry`]s, without any I/O: aria2's input-file form, with the options that smolget has.
 //!
 //! ```text
 //!             URL line                    line that is not indented, blank line, end
@@ -127,9 +127,22 @@ fn set_option(job: &mut Job, line: Line<'_>) -> Result<(), Error> {
         "out" => job.out = Some(value.to_owned()),
         "header" => add_header(job, Header::parse(value).map_err(refusal)?)?,
         "checksum" => job.checksum = Some(Checksum::parse(value).map_err(refusal)?),
-        _ => return Err(unknown_option(key)),
+        name => {
+            let is_gate = set_gate(job, name, value).map_err(|why| refusal(format!("{name}=: {why}")))?;
+            return if is_gate { Ok(()) } else { Err(unknown_option(key)) };
+        }
     }
     Ok(())
+}
+
+/// Sets a gate; whether there is one of that name.
+fn set_gate(job: &mut Job, name: &str, value: &str) -> Result<bool, String> {
+    let mut gates = job.own_gates();
+    let is_gate = gates.set(name, value)?;
+    if is_gate {
+        job.gates = Some(Box::new(gates));
+    }
+    Ok(is_gate)
 }
 
 fn add_header(job: &mut Job, header: Header) -> Result<(), Error> {
@@ -149,7 +162,8 @@ fn spoil(job: &Job, line: Option<u64>, error: Error) -> Rejected {
 fn unknown_option(key: &str) -> Error {
     let key = shown_option(key.trim_matches(BLANKS));
     let key = text::escape(&key);
-    refusal(format!("`{key}` is not an option; a job takes out=, header= and checksum=, and a URL is not indented"))
+    let options = "out=, header=, checksum=, min-size=, max-size=, min-ratio= and not-html=";
+    refusal(format!("`{key}` is not an option; a job takes {options}, and a URL is not indented"))
 }
 
 /// An option that no job is above.
@@ -163,7 +177,8 @@ fn stray_option(line: &Line<'_>) -> Rejected {
 /// `header=` was forgotten it is a header, with a value that may be one.
 fn shown_option(text: &str) -> String {
     let option = text.trim_matches(BLANKS);
-    let is_ours = |key: &str| ["out", "checksum"].contains(&key.trim_matches(BLANKS));
+    let ours = ["out", "checksum", "min-size", "max-size", "min-ratio", "not-html"];
+    let is_ours = |key: &str| ours.contains(&key.trim_matches(BLANKS));
     match (option.split_once(':'), option.split_once('=')) {
         (Some((name, value)), _) if !value.starts_with("//") && Header::parse(option).is_ok() => format!("{name}: ***"),
         (_, Some((key, _))) if is_option(key) && !is_ours(key) => format!("{key}=***"),
@@ -283,6 +298,19 @@ mod tests {
     }
 
     #[test]
+    fn a_job_has_gates_of_its_own() {
+        let list = "http://h/\n min-size = 1k\n min-ratio=0.5\n not-html=true\n max-size=1M\n max-size=2M\n";
+        match entries(&[list.as_bytes()]).as_slice() {
+            [Entry::Job(job)] => {
+                let gates = job.own_gates();
+                assert_eq!((gates.min_size, gates.max_size), (Some(1024), Some(2 << 20)));
+                assert!(gates.min_ratio.is_some() && gates.pages.is_some());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn a_job_is_done_when_the_next_line_begins_and_not_before() {
         for (rest, done) in [("", false), (" ", false), ("#", false), ("\n", true), ("\r", true), ("h", true)] {
             let list = format!("http://h/\n{rest}");
@@ -342,11 +370,14 @@ mod tests {
             (b" out=x", "put it right below its URL"),
             (
                 b"http://h/\n dir\xe2\x80\x8b=x",
-                "`dir\\u{200b}` is not an option; a job takes out=, header= and checksum=",
+                "`dir\\u{200b}` is not an option; a job takes out=, header=, checksum=, min-size=, max-size=, min-ratio= and not-html=,",
             ),
             (b"http://h/\n http://u:p@m/", "`http://u:***@m/` is not an option"),
             (b"http://h/\n header=x", "a header is written `Name: value`"),
             (b"http://h/\n checksum=x", "a checksum is written `sha-256=HEX`"),
+            (b"http://h/\n min-size=1T", "min-size=: a size is written in bytes, such as 4096, 64k, 8M or 1G"),
+            (b"http://h/\n min-ratio=50%", "min-ratio=: a ratio is a number from 0 to 1, such as 0.5"),
+            (b"http://h/\n not-html=", "not-html=: it is written `not-html=true` or `not-html=false`"),
         ] {
             let error = only_error(list);
             assert!(error.contains(way_out), "{error}");

@@ -129,6 +129,25 @@ impl Folder {
         Ok(Some(Complete::Uncommitted(Uncommitted::Written(written))))
     }
 
+    /// The length of the file that is there; `None` if there is none. A link is none: it is replaced, whatever it leads to.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Io` if it can't be told, and if there is a symbolic link on the way.
+    pub(crate) async fn length(&self, name: &Name) -> Result<Option<u64>, Error> {
+        let (folder, name) = (self.clone(), name.clone());
+        unblock(Lane::Disk, move || folder.inner.spare.try_with(|| folder.measure(&name))).await
+    }
+
+    fn measure(&self, name: &Name) -> Result<Option<u64>, Error> {
+        let Some(place) = self.inner.places.open(name.folder(), Missing::Tell)? else { return Ok(None) };
+        match retry_on_intr(|| statat(&place, name.file(), AtFlags::SYMLINK_NOFOLLOW)) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => Ok(u64::try_from(found.st_size).ok()),
+            Ok(_) | Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(self.failed("looking for", name, e.into())),
+        }
+    }
+
     /// Makes a temporary beside the file that it is to become. This blocks on the disk.
     pub(super) fn begin(&self, name: &Name) -> Result<Temporary, Error> {
         self.make(name, Temporary::create)
