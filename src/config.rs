@@ -51,6 +51,13 @@ pub(crate) struct Config {
     pub network: Network,
 }
 
+impl Config {
+    /// Whether files are compared with what servers have.
+    pub fn syncs(&self) -> bool {
+        matches!(self.keep, Keep::Save { existing: Existing::Sync, .. }) && self.method == Method::Get
+    }
+}
+
 /// How hosts, and whoever else is on the line, are spared, and what of that is asked of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Courtesy {
@@ -109,6 +116,9 @@ pub enum Existing {
     Replace,
     /// Do not fetch.
     Skip,
+    /// Ask whether it has changed, and replace it only by another. What servers say for that is remembered in a small file in
+    /// the directory, `.smolget-state`, which one run at a time may have. Files are [`Synced`](Durability::Synced) then.
+    Sync,
 }
 
 /// What a saved file outlives once its outcome is given.

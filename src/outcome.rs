@@ -18,6 +18,8 @@ pub struct Outcome {
     pub(crate) elapsed: Duration,
     pub(crate) attempts: u32,
     pub(crate) redirects: u32,
+    /// Whether the run compares files with what servers have.
+    pub(crate) is_synced: bool,
     pub(crate) result: Result<Kept, Error>,
 }
 
@@ -38,6 +40,13 @@ pub enum Kept {
     },
     /// The body is here.
     Held(Body),
+    /// The file was there already, and the server has no other: it says so, or has sent the same bytes. Nothing was written.
+    Unchanged {
+        /// The file: the directory as it was given, and the name.
+        file: PathBuf,
+        /// The file's length.
+        bytes: u64,
+    },
     /// The file was there already and nothing was fetched.
     Skipped {
         /// The file: the directory as it was given, and the name.
@@ -67,6 +76,7 @@ impl Outcome {
             elapsed: Duration::ZERO,
             attempts: 0,
             redirects: 0,
+            is_synced: false,
             result: Err(error),
         }
     }
@@ -142,9 +152,20 @@ impl Outcome {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match &self.result {
-            Ok(Kept::Counted { bytes } | Kept::Saved { bytes, .. }) => *bytes,
+            Ok(Kept::Counted { bytes } | Kept::Saved { bytes, .. } | Kept::Unchanged { bytes, .. }) => *bytes,
             Ok(Kept::Held(body)) => body.len(),
             Ok(Kept::Skipped { .. }) | Err(_) => 0,
+        }
+    }
+
+    /// How many bytes of the body went to the disk, in a run that compares ([`Existing::Sync`](crate::Existing::Sync)); `None`
+    /// in others, and where there is no file.
+    #[must_use]
+    pub fn written(&self) -> Option<u64> {
+        match &self.result {
+            Ok(Kept::Saved { bytes, .. }) if self.is_synced => Some(*bytes),
+            Ok(Kept::Unchanged { .. }) => Some(0),
+            _ => None,
         }
     }
 
@@ -152,7 +173,7 @@ impl Outcome {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.result {
-            Ok(Kept::Saved { file, .. } | Kept::Skipped { file }) => Some(file),
+            Ok(Kept::Saved { file, .. } | Kept::Unchanged { file, .. } | Kept::Skipped { file }) => Some(file),
             _ => None,
         }
     }

@@ -22,7 +22,7 @@ fn kept() -> Row {
         millis: 12,
         attempts: 1,
         redirects: 0,
-        end: End::Kept { bytes: 1024, file: Some("out/file-12345.bin".to_owned()) },
+        end: End::Kept { bytes: 1024, file: Some("out/file-12345.bin".to_owned()), written: None },
     }
 }
 
@@ -41,7 +41,7 @@ fn a_thousand_rows(bencher: Bencher) {
 #[divan::bench]
 fn baseline_a_thousand_rows_by_serde_json(bencher: Bencher) {
     let row = kept();
-    let End::Kept { bytes, file } = &row.end else { unreachable!("it is kept") };
+    let End::Kept { bytes, file, .. } = &row.end else { unreachable!("it is kept") };
     let value = json!({
         "url": row.url, "ok": true, "status": row.status, "bytes": bytes, "file": file, "ms": row.millis,
         "attempts": row.attempts, "redirects": row.redirects, "line": row.line,

@@ -79,6 +79,10 @@ pub struct Args {
     #[argh(switch)]
     pub durable: bool,
 
+    /// ask for what has changed since the last run with --sync, and write only that; implies --durable
+    #[argh(switch)]
+    pub sync: bool,
+
     /// do not fetch a job whose file exists already
     #[argh(switch)]
     pub skip_existing: bool,

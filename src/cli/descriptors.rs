@@ -23,6 +23,8 @@ impl Need {
     pub const KEEPING: Self = Self { worker: 3, rest: 55, waiting: 0 };
     /// Bodies are kept and synced: also an eighth of all descriptors, up to 128, for files that wait for the disk.
     pub const SYNCING: Self = Self { waiting: 128, ..Self::KEEPING };
+    /// They are compared, too: each with the file that is there. There is also the state file, once more while it is written anew.
+    pub const COMPARING: Self = Self { worker: 4, rest: 57, ..Self::SYNCING };
 
     fn of(self, workers: usize) -> u64 {
         let working = (workers as u64).saturating_mul(self.worker).saturating_add(self.rest);
@@ -57,7 +59,7 @@ pub fn afford(wanted: usize, need: Need) -> usize {
 mod tests {
     use super::*;
 
-    const NEEDS: [Need; 3] = [Need::COUNTING, Need::KEEPING, Need::SYNCING];
+    const NEEDS: [Need; 4] = [Need::COUNTING, Need::KEEPING, Need::SYNCING, Need::COMPARING];
 
     #[test]
     fn what_is_needed_for_some_workers_affords_as_many() {

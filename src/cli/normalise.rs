@@ -27,6 +27,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--discard", Takes::Nothing),
     Flag::long("--stdout", Takes::Nothing),
     Flag::long("--durable", Takes::Nothing),
+    Flag::long("--sync", Takes::Nothing),
     Flag::long("--skip-existing", Takes::Nothing),
     Flag::long("--json", Takes::Nothing),
     Flag::new('q', "--quiet", Takes::Nothing),

@@ -92,6 +92,10 @@ impl Options {
             exclude("--durable", args.durable, other, has_other)?;
             exclude("--min-ratio", args.min_ratio.is_some(), other, has_other)?;
         }
+        for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
+            exclude("--sync", args.sync, other, has_other)?;
+        }
+        exclude("--sync", args.sync, "--skip-existing", args.skip_existing)?;
         exclude("--min-size", args.min_size.is_some(), "--head", args.head)?;
         exclude("--not-html", args.not_html, "--head", args.head)?;
         exclude("--cacert", args.cacert.is_some(), "--system-roots", args.system_roots)?;
@@ -116,6 +120,7 @@ impl Options {
             jobs,
             need: match (args.discard || args.head, args.durable) {
                 (true, _) => Need::COUNTING,
+                _ if args.sync => Need::COMPARING,
                 (_, true) => Need::SYNCING,
                 _ => Need::KEEPING,
             },
@@ -253,7 +258,11 @@ fn keep(args: &Args) -> Result<Keep, Failure> {
     if args.stdout {
         return Ok(Keep::Hold);
     }
-    let existing = if args.skip_existing { Existing::Skip } else { Existing::Replace };
+    let existing = match (args.sync, args.skip_existing) {
+        (true, _) => Existing::Sync,
+        (_, true) => Existing::Skip,
+        _ => Existing::Replace,
+    };
     Ok(Keep::Save { dir: dir.into(), existing })
 }
 
@@ -324,6 +333,7 @@ mod tests {
         for (line, expected) in [
             ("", plain()),
             ("-d out --skip-existing", plain().keep(save("out", Existing::Skip))),
+            ("-d out --sync", plain().keep(save("out", Existing::Sync))),
             ("--discard -d out", plain().keep(Keep::Count)),
             ("--stdout -d out", plain().keep(Keep::Hold)),
             ("--head --stdout", plain().keep(Keep::Count).method(Method::Head)),
@@ -403,6 +413,8 @@ mod tests {
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
             ("--durable --head", "--durable and --head exclude each other; give one of them"),
+            ("--sync --stdout", "--sync and --stdout exclude each other; give one of them"),
+            ("--skip-existing --sync", "--sync and --skip-existing exclude each other; give one of them"),
             ("--min-ratio 1 --stdout", "--min-ratio and --stdout exclude each other; give one of them"),
             ("--not-html --head", "--not-html and --head exclude each other; give one of them"),
             ("--cacert f --system-roots", "--cacert and --system-roots exclude each other; give one of them"),

@@ -33,6 +33,8 @@ impl Tally {
                 self.ok += 1;
                 self.bytes = self.bytes.saturating_add(*bytes);
             }
+            // Its bytes were there before.
+            End::Unchanged { .. } => self.ok += 1,
             End::Skipped { .. } => self.skipped += 1,
             End::Failed { .. } => self.failed += 1,
         }

@@ -23,9 +23,25 @@ pub struct Row {
 /// How the job ended.
 #[derive(Debug)]
 pub enum End {
-    Kept { bytes: u64, file: Option<String> },
-    Skipped { file: String },
-    Failed { error: &'static str, phase: Option<&'static str>, message: String, hop: Option<String> },
+    Kept {
+        bytes: u64,
+        file: Option<String>,
+        written: Option<u64>,
+    },
+    /// The file that was there is the one that the server has.
+    Unchanged {
+        bytes: u64,
+        file: String,
+    },
+    Skipped {
+        file: String,
+    },
+    Failed {
+        error: &'static str,
+        phase: Option<&'static str>,
+        message: String,
+        hop: Option<String>,
+    },
 }
 
 impl From<&Outcome> for Row {
@@ -49,7 +65,8 @@ impl End {
         let file = outcome.file().map(|file| file.to_string_lossy().into_owned());
         match outcome.result() {
             Ok(Kept::Skipped { .. }) => Self::Skipped { file: file.unwrap_or_default() },
-            Ok(_) => Self::Kept { bytes: outcome.bytes(), file },
+            Ok(Kept::Unchanged { bytes, .. }) => Self::Unchanged { bytes: *bytes, file: file.unwrap_or_default() },
+            Ok(_) => Self::Kept { bytes: outcome.bytes(), file, written: outcome.written() },
             Err(error) => Self::failed(error, outcome.url()),
         }
     }
@@ -76,11 +93,20 @@ impl Row {
         out.push_str("{\"url\":");
         quote(out, &self.url);
         match &self.end {
-            End::Kept { bytes, file } => {
+            End::Kept { bytes, file, written } => {
                 out.push_str(",\"ok\":true");
                 number(out, "status", status());
                 number(out, "bytes", Some(*bytes));
                 text(out, "file", file.as_deref());
+                number(out, "written", *written);
+            }
+            End::Unchanged { bytes, file } => {
+                out.push_str(",\"ok\":true");
+                number(out, "status", status());
+                number(out, "bytes", Some(*bytes));
+                text(out, "file", Some(file));
+                out.push_str(",\"unchanged\":true");
+                number(out, "written", Some(0));
             }
             End::Skipped { file } => {
                 out.push_str(",\"ok\":true,\"skipped\":true");
@@ -161,7 +187,7 @@ pub mod tests {
             millis: 12,
             attempts: 1,
             redirects: 0,
-            end: End::Kept { bytes: 1024, file: None },
+            end: End::Kept { bytes: 1024, file: None, written: None },
         }
     }
 
@@ -178,7 +204,7 @@ pub mod tests {
 
     #[test]
     fn a_kept_job_has_status_bytes_and_file() {
-        let end = End::Kept { bytes: 1024, file: Some("out/a".to_owned()) };
+        let end = End::Kept { bytes: 1024, file: Some("out/a".to_owned()), written: None };
         assert_eq!(
             encoded(&Row { line: Some(1), end, ..kept("http://h/a") }),
             "{\"url\":\"http://h/a\",\"ok\":true,\"status\":200,\"bytes\":1024,\"file\":\"out/a\",\"ms\":12,\
@@ -215,6 +241,18 @@ pub mod tests {
             encoded(&Row { attempts: 0, millis: 0, end, ..kept("http://h/a") }),
             "{\"url\":\"http://h/a\",\"ok\":true,\"skipped\":true,\"file\":\"./a\",\"ms\":0,\"attempts\":0,\
              \"redirects\":0}\n"
+        );
+    }
+
+    #[test]
+    fn a_compared_job_says_what_went_to_the_disk() {
+        let end = End::Kept { bytes: 7, file: Some("./a".to_owned()), written: Some(7) };
+        assert!(encoded(&Row { end, ..kept("u") }).contains(",\"bytes\":7,\"file\":\"./a\",\"written\":7,\"ms\":"));
+        let end = End::Unchanged { bytes: 7, file: "./a".to_owned() };
+        assert_eq!(
+            encoded(&Row { status: Some(304), end, ..kept("http://h/a") }),
+            "{\"url\":\"http://h/a\",\"ok\":true,\"status\":304,\"bytes\":7,\"file\":\"./a\",\"unchanged\":true,\
+             \"written\":0,\"ms\":12,\"attempts\":1,\"redirects\":0}\n"
         );
     }
 

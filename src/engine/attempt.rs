@@ -4,6 +4,7 @@
 //!  send ─▶ head ─┬▶ redirect ─▶ drain ─▶ send …
 //!                ├▶ 400 and above, or a redirect that is refused ─▶ drain ─▶ failed
 //!                ├▶ a part of the file ─▶ failed
+//!                ├▶ 304 to our question ─▶ left as it is
 //!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed, or left to `gather`
 //! ```
 
@@ -24,7 +25,7 @@ use super::redirect::{self, Verdict};
 use super::retry;
 use super::route::Route;
 use super::run::Run;
-use super::target::Target;
+use super::target::{Inquiry, Target};
 use super::ticket::Shift;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
@@ -64,6 +65,13 @@ pub(super) struct Setback {
     pub pause: Option<Duration>,
 }
 
+/// The head of a final response, and what the request was to its target.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub head: &'a Head,
+    pub inquiry: Option<&'a Inquiry>,
+}
+
 impl From<Error> for Setback {
     fn from(error: Error) -> Self {
         Self { error, pause: None }
@@ -87,7 +95,12 @@ pub(super) async fn attempt(
     record.last_url = (*url != job.url).then(|| url.clone());
     let mut url = Cow::Borrowed(url);
     loop {
-        let request = run.messages.request(run.config.method, url.as_ref().clone(), route.fields().clone());
+        let inquiry = match target {
+            Some(target) => target.inquire(&run.config, job, &url, route.fields())?,
+            None => None,
+        };
+        let fields = inquiry.as_ref().and_then(Inquiry::question).unwrap_or(route.fields()).clone();
+        let request = run.messages.request(run.config.method, url.as_ref().clone(), fields);
         let sent = leash.hold(run.client.send(request)).await?;
         let Received { head, body } = run.messages.received(sent)?;
         shift.answered();
@@ -95,7 +108,8 @@ pub(super) async fn attempt(
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {
                 record.status = Some(head.status());
-                return finish(run, job, target, leash, &head, body).await;
+                let answer = Answer { head: &head, inquiry: inquiry.as_ref() };
+                return finish(run, job, target, leash, &answer, body).await;
             }
             Verdict::Refuse(error) => {
                 record.status = Some(head.status());
@@ -120,9 +134,10 @@ async fn finish(
     job: &Job,
     target: Option<&Target>,
     leash: &mut Leash,
-    head: &Head,
+    answer: &Answer<'_>,
     body: BodyReader,
 ) -> Result<Complete, Setback> {
+    let head = answer.head;
     let status = head.status();
     if status >= 400 {
         drain(leash, body).await;
@@ -133,6 +148,12 @@ async fn finish(
             pause,
         });
     }
+    if status == 304
+        && answer.inquiry.is_some_and(|inquiry| inquiry.question().is_some())
+        && let (Some(folder), Some(Target { name, known: Some(known) })) = (&run.folder, target)
+    {
+        return Ok(folder.leave(name, known).await?);
+    }
     if status == 304 && job.checksum.is_some() {
         return Err(Error::new(ErrorKind::Checksum, "status 304 brings no body for the checksum to verify").into());
     }
@@ -140,9 +161,9 @@ async fn finish(
     if run.config.method == Method::Head || status == 304 {
         return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
-    let mut keeper = Gatekeeper::new(&run.config, job, target.and_then(|target| target.previous));
+    let mut keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous));
     let whole = admit(&keeper, head, body.length())?;
-    let mut sink = run.sink(target);
+    let mut sink = run.sink(target, answer, body.length());
     leash.begin_body(run.config.courtesy.min_speed);
     let received = receive(run, job, leash, body, &mut sink, &mut keeper).await;
     leash.end_body();

@@ -55,7 +55,7 @@ pub(super) async fn fetch(
         proceed(run, &job, name.as_ref(), &mut past, leash, shift).await
     };
     match end {
-        End::Done(result) => Break(done(&job, past, reply, result)),
+        End::Done(result) => Break(done(run, &job, past, reply, result)),
         End::Again(wait) => {
             let ticket = Ticket { entry: Entry::Job(job), name, past: Some(Box::new(past)), reply };
             Continue(Box::new(Back { ticket, wait }))
@@ -70,7 +70,7 @@ enum End {
     Again(Duration),
 }
 
-fn done(job: &Job, past: Past, reply: Sender<Outcome>, result: Result<Complete, Error>) -> Done {
+fn done(run: &Run, job: &Job, past: Past, reply: Sender<Outcome>, result: Result<Complete, Error>) -> Done {
     let (result, body) = match result {
         Ok(Complete::Kept(kept)) => (Ok(kept), None),
         Ok(Complete::Uncommitted(body)) => (Ok(body.kept()), Some(body)),
@@ -87,6 +87,7 @@ fn done(job: &Job, past: Past, reply: Sender<Outcome>, result: Result<Complete, 
         elapsed: start.elapsed(),
         attempts: record.attempts,
         redirects: record.redirects,
+        is_synced: run.config.syncs(),
         result,
     };
     Done { outcome, body, reply }

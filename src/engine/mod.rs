@@ -36,6 +36,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod validators;
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -55,7 +56,7 @@ use self::feed::{Order, Plan, conduct};
 pub use self::run::Traffic;
 use self::stop::Reason;
 pub use self::stop::Stopper;
-use crate::config::{Config, Keep, Method, Reach};
+use crate::config::{Config, Durability, Keep, Method, Reach};
 use crate::error::{Error, ErrorKind};
 use crate::job::Entry;
 use crate::offload::{Lane, unblock};
@@ -95,7 +96,11 @@ impl Fetcher {
         Self::with_clock(config, Arc::new(MachineClock))
     }
 
-    fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    fn with_clock(mut config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        if config.syncs() {
+            // What is remembered of a file must not outlive it.
+            config.durability = Durability::Synced;
+        }
         if config.network.reach == Reach::Public && !config.network.proxies.is_empty() {
             let message =
                 "a proxy connects to what it likes, so private addresses can't be denied; leave one of them out";

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 
+use super::attempt::Answer;
 use super::clock::Clock;
 use super::fetch::{Done, fetch};
 use super::gather::Desk;
@@ -44,10 +45,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Where the next body goes.
-    pub fn sink(&self, target: Option<&Target>) -> Sink {
+    /// Where the body of a response goes, which has this length if its head says it.
+    pub fn sink(&self, target: Option<&Target>, answer: &Answer<'_>, length: Option<u64>) -> Sink {
         match (&self.folder, target) {
-            (Some(folder), Some(target)) => Sink::save(folder, target.name.clone()),
+            (Some(folder), Some(target)) => target.sink(folder, answer.inquiry, answer.head, length),
             _ if self.config.keep == Keep::Hold => Sink::hold(&self.spare),
             _ => Sink::count(),
         }

@@ -12,9 +12,10 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::name::{Name, free_number};
 use super::places::{Missing, Places, shown};
+use super::state::State;
 use super::temporary::{Entry, Place, Temporary};
 use super::used::Used;
-use super::written::{Complete, Uncommitted, Written};
+use super::written::{Complete, Finding, Uncommitted, Written};
 use crate::config::{Durability, Existing};
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
@@ -42,6 +43,7 @@ struct Inner {
     spare: Spare,
     /// The longest name that the file system takes, in bytes.
     limit: usize,
+    state: Option<State>,
     used: Mutex<Used>,
 }
 
@@ -53,14 +55,19 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// Kind `Io` if it is no directory, can't be made, or can't be written to.
+    /// Kind `Io` if it is no directory, can't be made, or can't be written to; if what is remembered of its files can't be
+    /// read, or another run is at it.
     pub(crate) fn open(dir: &Path, rules: Rules, spare: Spare) -> Result<Self, Error> {
         let places = Arc::new(Places::prepare(dir, rules.durability)?);
         let limit = places.name_limit();
+        let state = match rules.existing {
+            Existing::Sync => Some(places.open_state()?),
+            Existing::Replace | Existing::Skip => None,
+        };
         let folders = Arc::clone(&places);
         // Both: the one folder that is kept open may be the very one that is needed.
         let spare = Spare::new(move || folders.close() | spare.give_up());
-        Ok(Self { inner: Arc::new(Inner { places, rules, spare, limit, used: Mutex::default() }) })
+        Ok(Self { inner: Arc::new(Inner { places, rules, spare, limit, state, used: Mutex::default() }) })
     }
 
     /// The name of a job's file: `out` if the job has it, else what its URL, as it was written, ends in. It is one that
@@ -125,27 +132,22 @@ impl Folder {
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = retry_on_intr(|| openat(&place, name.file(), flags, Mode::empty())).map_err(failed)?;
-        let written = Written::found(self.clone(), name.clone(), file.into(), place);
+        let written = Written::found(self.clone(), name.clone(), file.into(), place, Finding::Skipped);
         Ok(Some(Complete::Uncommitted(Uncommitted::Written(written))))
     }
 
-    /// The length of the file that is there; `None` if there is none. A link is none: it is replaced, whatever it leads to.
-    ///
-    /// # Errors
-    ///
-    /// Kind `Io` if it can't be told, and if there is a symbolic link on the way.
-    pub(crate) async fn length(&self, name: &Name) -> Result<Option<u64>, Error> {
-        let (folder, name) = (self.clone(), name.clone());
-        unblock(Lane::Disk, move || folder.inner.spare.try_with(|| folder.measure(&name))).await
+    /// The folder of a name; `None` if it is not there.
+    pub(super) fn place(&self, name: &Name) -> Result<Option<Place>, Error> {
+        self.inner.places.open(name.folder(), Missing::Tell)
     }
 
-    fn measure(&self, name: &Name) -> Result<Option<u64>, Error> {
-        let Some(place) = self.inner.places.open(name.folder(), Missing::Tell)? else { return Ok(None) };
-        match retry_on_intr(|| statat(&place, name.file(), AtFlags::SYMLINK_NOFOLLOW)) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => Ok(u64::try_from(found.st_size).ok()),
-            Ok(_) | Err(Errno::NOENT) => Ok(None),
-            Err(e) => Err(self.failed("looking for", name, e.into())),
-        }
+    pub(super) fn spare(&self) -> &Spare {
+        &self.inner.spare
+    }
+
+    /// What is remembered of its files, if it is.
+    pub(super) fn state(&self) -> Option<&State> {
+        self.inner.state.as_ref()
     }
 
     /// Makes a temporary beside the file that it is to become. This blocks on the disk.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstatvfs, mkdirat, open, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::state::{self, State, Unusable};
 use super::temporary::{Place, sweep, sync_folder};
 use super::used::Used;
 use crate::config::Durability;
@@ -87,6 +88,22 @@ impl Places {
     /// The path of a name below the directory, the directory written as it was given.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// Opens what is remembered of the directory's files.
+    pub(super) fn open_state(&self) -> Result<State, Error> {
+        let refused = |message: String| Error::new(ErrorKind::Io, message);
+        State::open(&self.root).map_err(|unusable| match unusable {
+            Unusable::Busy => refused(format!(
+                "another run with --sync is at work in {}; wait until it is done, or give this one another --dir",
+                shown(&self.dir)
+            )),
+            Unusable::Foreign(why) => {
+                let state = self.path(state::NAME);
+                refused(format!("{} {why}; without it everything is fetched once more", shown(&state)))
+            }
+            Unusable::Io(e) => Error::io(format_args!("{} can't be used", shown(&self.path(state::NAME))), e),
+        })
     }
 
     /// The longest name that the file system takes, in bytes.

@@ -6,11 +6,15 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use super::compare::{self, Compared};
 use super::folder::Folder;
 use super::held::Held;
+use super::known::Known;
 use super::name::Name;
 use super::pipe;
+use super::record::Note;
 use super::spool::{Settled, Spool, Store};
 use super::temporary::Temporary;
 use super::written::{Complete, Uncommitted, Written};
@@ -28,6 +32,7 @@ pub(crate) enum Sink {
     Count(u64),
     Hold(Spool<Unnamed>),
     Save(Spool<Named>),
+    Compare(Spool<Compared>),
 }
 
 impl Sink {
@@ -46,6 +51,18 @@ impl Sink {
         Self::Save(Spool::new(Named { folder: folder.clone(), name }))
     }
 
+    /// Saves the body under a name unless it is the one that is `known` to be there, and has it remembered what is in `note`.
+    /// `length` is that of the body, if its head says it.
+    pub(crate) fn compare(
+        folder: &Folder,
+        name: Name,
+        known: Option<Arc<Known>>,
+        note: Option<Note>,
+        length: Option<u64>,
+    ) -> Self {
+        Self::Compare(Spool::new(Compared::new(folder, name, known, note, length)))
+    }
+
     /// Takes the next bytes of the body. A write that is given up half-way must be followed by [`discard`](Self::discard)
     /// or a drop: it can't be told how much of `data` was taken.
     ///
@@ -60,6 +77,7 @@ impl Sink {
             }
             Self::Hold(spool) => spool.write(data).await,
             Self::Save(spool) => spool.write(data).await,
+            Self::Compare(spool) => spool.write(data).await,
         }
     }
 
@@ -67,7 +85,8 @@ impl Sink {
     /// none to be had.
     pub(crate) fn pipe(&mut self) -> Option<(&OwnedFd, Room)> {
         match self {
-            Self::Count(_) => None,
+            // What is compared has to be seen.
+            Self::Count(_) | Self::Compare(_) => None,
             Self::Hold(spool) => spool.pipe(),
             Self::Save(spool) => spool.pipe(),
         }
@@ -76,7 +95,7 @@ impl Sink {
     /// Takes note of so many bytes that were put into the pipe. As [`write`](Self::write).
     pub(crate) async fn piped(&mut self, bytes: usize) -> Result<(), Error> {
         match self {
-            Self::Count(_) => Ok(()),
+            Self::Count(_) | Self::Compare(_) => Ok(()),
             Self::Hold(spool) => spool.piped(bytes).await,
             Self::Save(spool) => spool.piped(bytes).await,
         }
@@ -85,7 +104,7 @@ impl Sink {
     /// Makes room in the pipe.
     pub(crate) async fn empty_pipe(&mut self) -> Result<(), Error> {
         match self {
-            Self::Count(_) => Ok(()),
+            Self::Count(_) | Self::Compare(_) => Ok(()),
             Self::Hold(spool) => spool.empty_pipe().await,
             Self::Save(spool) => spool.empty_pipe().await,
         }
@@ -97,6 +116,7 @@ impl Sink {
             Self::Count(bytes) => *bytes,
             Self::Hold(spool) => spool.bytes(),
             Self::Save(spool) => spool.bytes(),
+            Self::Compare(spool) => spool.bytes(),
         }
     }
 
@@ -111,6 +131,7 @@ impl Sink {
             Self::Count(bytes) => Ok(Complete::Kept(Kept::Counted { bytes })),
             Self::Hold(spool) => hand_over(spool.settle().await?).await.map(Complete::Kept),
             Self::Save(spool) => save(spool.settle().await?).await,
+            Self::Compare(spool) => compare::keep(spool.settle().await?).await,
         }
     }
 
@@ -120,6 +141,7 @@ impl Sink {
             Self::Count(_) => {}
             Self::Hold(spool) => spool.discard().await,
             Self::Save(spool) => spool.discard().await,
+            Self::Compare(spool) => spool.discard().await,
         }
     }
 }

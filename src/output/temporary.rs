@@ -28,6 +28,7 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 
 use super::pipe;
+use super::record::Stamp;
 
 const PREFIX: &str = ".smolget-";
 const SUFFIX: &str = ".part";
@@ -172,6 +173,11 @@ impl Temporary {
         !matches!(found, Err(Errno::NOENT))
     }
 
+    /// By what the file is known.
+    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp::of(&retry_on_intr(|| fstat(&self.file))?))
+    }
+
     /// Gives the file its final name in the same folder, in place of what has that name, and closes it.
     pub(super) fn rename(self, name: &str) -> io::Result<Entry> {
         let Self { file: _locked, entry } = self;
@@ -185,6 +191,12 @@ impl Entry {
         retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
         name.clone_into(&mut self.name);
         Ok(self)
+    }
+
+    /// By what the file of that name is known.
+    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+        let stat = retry_on_intr(|| statat(&self.place, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW))?;
+        Ok(Stamp::of(&stat))
     }
 
     /// Waits until the disk has what was named in the folder that is so many levels above this.

@@ -1,7 +1,7 @@
 //! Complete bodies in temporaries → files that outlive a power cut, many with one wait for the disk.
 //!
 //! ```text
-//! written ─▶ synced ─▶ renamed ─▶ its folders synced ─▶ kept        a step that fails ─▶ removed
+//! written ─▶ synced ─▶ renamed ─▶ its folders synced ─▶ (noted) ─▶ kept        a step that fails ─▶ removed
 //! ```
 //!
 //! A file has its final name only when the disk has its bytes, and counts as kept only when the disk has the name, too.
@@ -13,6 +13,7 @@ use std::fs::File;
 use super::folder::Folder;
 use super::held::Held;
 use super::name::Name;
+use super::record::{Digest, Note, Record, Stamp};
 use super::temporary::{Entry, Place, Temporary};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::Kept;
@@ -55,6 +56,24 @@ pub(crate) struct Written {
     folder: Folder,
     name: Name,
     part: Part,
+    /// Boxed, since few runs have any.
+    draft: Option<Box<Draft>>,
+}
+
+/// What is to be remembered of a file once the disk has it.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) note: Note,
+    pub(super) digest: Digest,
+    /// Of a file that was there: it has to be the same still.
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// Why a file that was there before is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    Skipped,
+    Unchanged { bytes: u64 },
 }
 
 #[derive(Debug)]
@@ -62,26 +81,32 @@ enum Part {
     /// Not under its name yet. When it is dropped, nothing of it is left.
     New { temporary: Temporary, bytes: u64 },
     /// There before this run.
-    Found { file: File, place: Place },
+    Found { file: File, place: Place, finding: Finding },
 }
 
 impl Written {
     /// Takes a temporary that has been written whole. The disk begins with it, so that a sync later finds less to do.
     pub(super) fn new(folder: Folder, name: Name, temporary: Temporary, bytes: u64) -> Self {
         temporary.begin_sync();
-        Self { folder, name, part: Part::New { temporary, bytes } }
+        Self { folder, name, part: Part::New { temporary, bytes }, draft: None }
     }
 
     /// Takes a file that is not fetched because it is there.
-    pub(super) fn found(folder: Folder, name: Name, file: File, place: Place) -> Self {
-        Self { folder, name, part: Part::Found { file, place } }
+    pub(super) fn found(folder: Folder, name: Name, file: File, place: Place, finding: Finding) -> Self {
+        Self { folder, name, part: Part::Found { file, place, finding }, draft: None }
+    }
+
+    /// Has it remembered what is in `draft`, once it is committed.
+    pub(super) fn noted(self, draft: Option<Draft>) -> Self {
+        Self { draft: draft.map(Box::new), ..self }
     }
 
     fn kept(&self) -> Kept {
         let file = self.folder.path(&self.name);
         match self.part {
             Part::New { bytes, .. } => Kept::Saved { file, bytes },
-            Part::Found { .. } => Kept::Skipped { file },
+            Part::Found { finding: Finding::Skipped, .. } => Kept::Skipped { file },
+            Part::Found { finding: Finding::Unchanged { bytes }, .. } => Kept::Unchanged { file, bytes },
         }
     }
 
@@ -94,7 +119,10 @@ impl Written {
     }
 
     fn rename(self) -> Result<Named, Error> {
-        let Self { folder, name, part } = self;
+        let Self { folder, name, part, mut draft } = self;
+        if let (Some(draft), Part::New { temporary, .. }) = (&mut draft, &part) {
+            draft.stamp = temporary.stamp().ok();
+        }
         let entry = match part {
             Part::New { temporary, .. } => {
                 let replaces = temporary.would_replace(name.file());
@@ -107,22 +135,34 @@ impl Written {
             }
             Part::Found { place, .. } => Entry::kept(place, name.file()),
         };
-        Ok(Named { folder, name, entry })
+        Ok(Named { folder, name, entry, draft })
     }
 }
 
 /// A file that has its name, if the disk takes the name, too.
+#[derive(Debug)]
 struct Named {
     folder: Folder,
     name: Name,
     entry: Entry,
+    draft: Option<Box<Draft>>,
 }
 
 impl Named {
-    fn sync_folders(mut self, synced: &mut Synced) -> Result<(), Error> {
+    fn sync_folders(mut self, synced: &mut Synced) -> Result<Self, Error> {
         synced.way_to(&self)?;
         self.entry.keep();
-        Ok(())
+        Ok(self)
+    }
+
+    /// Adds the line that is to be remembered of it. If it is not the same file any more, or gone, there is none.
+    fn note(self, lines: &mut String) {
+        let Some(Draft { note, digest, stamp: Some(before) }) = self.draft.map(|draft| *draft) else { return };
+        if let Ok(stamp) = self.entry.stamp()
+            && stamp.is_renamed(&before)
+        {
+            Record { note, digest, stamp }.encode(self.name.as_str(), lines);
+        }
     }
 }
 
@@ -136,7 +176,28 @@ pub(crate) fn sync(batch: Vec<Written>) -> Vec<Result<Written, Error>> {
 pub(crate) fn commit(batch: Vec<Result<Written, Error>>) -> Vec<Result<(), Error>> {
     let renamed: Vec<_> = batch.into_iter().map(|written| written?.rename()).collect();
     let mut folders = Synced::default();
-    renamed.into_iter().map(|written| written?.sync_folders(&mut folders)).collect()
+    let named: Vec<_> = renamed.into_iter().map(|written| written?.sync_folders(&mut folders)).collect();
+    note(named)
+}
+
+/// Has it remembered of each file that is to be, in one write. Whatever becomes of that, the files are there: what is not
+/// remembered is only fetched once more.
+fn note(named: Vec<Result<Named, Error>>) -> Vec<Result<(), Error>> {
+    let (mut lines, mut folder) = (String::new(), None);
+    let mut noted = |file: Named| {
+        if file.draft.is_some() {
+            folder.get_or_insert_with(|| file.folder.clone());
+            file.note(&mut lines);
+        }
+    };
+    let results = named.into_iter().map(|file| file.map(&mut noted)).collect();
+    if let Some(state) = folder.as_ref().and_then(Folder::state)
+        && !lines.is_empty()
+        && let Err(e) = state.append(&lines)
+    {
+        log::debug!("what was to be remembered of some files could not be written: {e}");
+    }
+    results
 }
 
 /// The folders that were synced for a batch, and how that went.

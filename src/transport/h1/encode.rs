@@ -56,8 +56,18 @@ impl Fields {
         self.has_host
     }
 
-    /// The encoded block, for tests to look at.
-    #[cfg(test)]
+    /// These, and one more.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with(&self, name: &str, value: &str) -> Result<Self, Error> {
+        check_field(name, value)?;
+        let one = [name, ": ", value, "\r\n"].concat();
+        Ok(Self { block: [&self.block, one.as_bytes()].concat().into(), ..*self })
+    }
+
+    /// The encoded block.
     pub fn as_bytes(&self) -> &[u8] {
         &self.block
     }

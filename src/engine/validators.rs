@@ -1,0 +1,105 @@
+//! A response head → by what its version of the file can be told again. Values in, verdict out.
+//!
+//! What is taken goes out again as it came (RFC 9110, section 13.1). What might be taken for another version's is not: a body
+//! too many is better than one too few.
+
+use std::time::Duration;
+
+use crate::output::Validators;
+
+/// The longest ETag that is remembered.
+const MAX_ETAG: usize = 1024;
+
+/// The validators in a head: its `ETag`, `Last-Modified` and `Date` fields. `None` if none of them can be used.
+pub(super) fn of<'a>(
+    etags: impl Iterator<Item = &'a [u8]>,
+    dates: impl Iterator<Item = &'a [u8]>,
+    now: Option<&[u8]>,
+) -> Option<Validators> {
+    let etag = only(etags).filter(|etag| is_etag(etag));
+    let last_modified = only(dates).filter(|date| is_past(date, now));
+    (etag.is_some() || last_modified.is_some())
+        .then(|| Validators { etag: etag.map(str::to_owned), last_modified: last_modified.map(str::to_owned) })
+}
+
+/// The one value; none where there are two.
+fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a str> {
+    let first = values.next()?;
+    if values.next().is_some() { None } else { str::from_utf8(first).ok() }
+}
+
+/// Whether this is an entity tag (RFC 9110, section 8.8.3), of ASCII alone. Without the quotes it might be read as a list, or as
+/// `*`, which any version matches.
+fn is_etag(text: &str) -> bool {
+    let opaque = text.strip_prefix("W/").unwrap_or(text);
+    let inner = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.len() <= MAX_ETAG
+        && inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
+}
+
+/// Whether a file of that date can't be changed without getting another: not within the second in which it was sent (RFC
+/// 9110, section 8.8.2.2).
+fn is_past(last_modified: &str, now: Option<&[u8]>) -> bool {
+    let Ok(modified) = httpdate::parse_http_date(last_modified) else { return false };
+    let now = now.and_then(|now| httpdate::parse_http_date(str::from_utf8(now).ok()?).ok());
+    now.is_none_or(|now| now >= modified + Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+    fn of(etags: &[&str], dates: &[&str], now: Option<&str>) -> Option<(Option<String>, Option<String>)> {
+        let bytes = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>();
+        let (etags, dates) = (bytes(etags), bytes(dates));
+        let found = super::of(etags.iter().map(Vec::as_slice), dates.iter().map(Vec::as_slice), now.map(str::as_bytes));
+        found.map(|found| (found.etag, found.last_modified))
+    }
+
+    #[test]
+    fn an_etag_is_taken_as_it_came_weak_or_strong() {
+        for etag in ["\"\"", "\"a,b\"", "W/\"5f-1\"", "\"*\"", "\"\\\""] {
+            assert_eq!(of(&[etag], &[], None), Some((Some(etag.to_owned()), None)), "{etag}");
+        }
+        let long = format!("\"{}\"", "a".repeat(MAX_ETAG));
+        for bad in [
+            "",
+            "*",
+            "a",
+            "\"",
+            "\"a",
+            "a\"",
+            "w/\"a\"",
+            "W/a",
+            "\"a\"b\"",
+            "\"a\", \"b\"",
+            "\"\u{fc}\"",
+            "\"a b\"",
+            &long,
+        ] {
+            assert_eq!(of(&[bad], &[], None), None, "{bad}");
+        }
+        assert_eq!(of(&["\"a\"", "\"b\""], &[], None), None);
+    }
+
+    #[test]
+    fn a_date_is_taken_unless_the_file_may_change_and_keep_it() {
+        let dated = Some((None, Some(DATE.to_owned())));
+        assert_eq!(of(&[], &[DATE], Some(LATER)), dated);
+        assert_eq!(of(&[], &[DATE], None), dated);
+        assert_eq!(of(&[], &[DATE], Some("now")), dated);
+        assert_eq!(of(&[], &[DATE], Some(DATE)), None);
+        assert_eq!(of(&[], &[LATER], Some(DATE)), None);
+        assert_eq!(of(&[], &["yesterday"], None), None);
+        assert_eq!(of(&[], &[DATE, LATER], None), None);
+    }
+
+    #[test]
+    fn both_are_taken_if_both_can_be_used() {
+        let both = of(&["\"a\""], &[DATE], Some(LATER));
+        assert_eq!(both, Some((Some("\"a\"".to_owned()), Some(DATE.to_owned()))));
+    }
+}
