@@ -46,12 +46,11 @@ const FLAGS: [&str; 33] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 8] = [
+const LATER: [&[&str]; 7] = [
     &["--per-host", "2"],
     &["--rate", "2"],
     &["--limit-rate", "1M"],
     &["--min-speed", "1k"],
-    &["--sync"],
     &["-c"],
     &["--continue"],
     &["--compressed"],

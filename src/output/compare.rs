@@ -95,7 +95,8 @@ impl Compared {
         if self.aim.length.is_some_and(|length| length != known.length) {
             return Ok(None);
         }
-        let opened = self.aim.folder.open_file(&self.aim.name)?;
+        let Aim { folder, name, .. } = &*self.aim;
+        let opened = folder.spare().try_with(|| folder.open_file(name))?;
         Ok(opened.map(|(file, place, stamp)| Old { file, place, stamp }))
     }
 

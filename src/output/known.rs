@@ -85,7 +85,7 @@ impl Folder {
                 Err(e) => return Err(failed(e)),
             }
         }
-        let after = fstat(&file).map_err(|e| failed(e.into()))?;
+        let after = retry_on_intr(|| fstat(&file)).map_err(|e| failed(e.into()))?;
         Ok((Stamp::of(&after) == stamp).then(|| (digest.finalize().into(), stamp)))
     }
 

@@ -103,6 +103,8 @@ impl State {
         if end == 0 {
             file.set_len(0)?;
             file.write_all_at(HEADER.as_bytes(), 0)?;
+            // Without it no later run would know what this is.
+            file.sync_data()?;
             return Ok(Self { file, index: Index::default(), end: Mutex::new(HEADER.len() as u64) });
         }
         let mut index = Index::default();
@@ -116,7 +118,7 @@ impl State {
             end += length;
         }
         // What has no end is torn, and the next line begins there.
-        if file.metadata()?.len() > end {
+        if u64::try_from(retry_on_intr(|| fstat(&file))?.st_size).is_ok_and(|length| length > end) {
             log::debug!("the torn end of {NAME} at byte {end} is cut off");
             file.set_len(end)?;
         }
@@ -282,10 +284,12 @@ fn try_lock(file: &File) -> Result<(), Errno> {
     retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive))
 }
 
-/// Reads the first line: where the second begins; 0 if there is nothing yet, or only the start of what would be there.
+/// Reads the first line: where the second begins; 0 if there is nothing yet, or only the start of what would be there, or the
+/// zeros that some file systems leave after a power cut.
 fn read_header(reader: &mut BufReader<&File>) -> Result<u64, Unusable> {
-    let start = reader.fill_buf()?;
-    if HEADER.as_bytes().starts_with(start) && start.len() < HEADER.len() {
+    let start = fill(reader)?;
+    let is_torn = HEADER.as_bytes().starts_with(start) && start.len() < HEADER.len();
+    if is_torn || start.iter().all(|byte| *byte == 0) {
         return Ok(0);
     }
     let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -306,10 +310,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option
     line.clear();
     let mut length = 0;
     loop {
-        let buffer = match reader.fill_buf() {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            filled => filled?,
-        };
+        let buffer = fill(reader)?;
         if buffer.is_empty() {
             return Ok(None);
         }
@@ -325,6 +326,16 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option
             return Ok(Some(length));
         }
     }
+}
+
+/// What is next, waited for whatever signal comes.
+fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
+    while let Err(e) = reader.fill_buf() {
+        if e.kind() != io::ErrorKind::Interrupted {
+            return Err(e);
+        }
+    }
+    reader.fill_buf()
 }
 
 /// Reads as much as there is room for, or as there is.

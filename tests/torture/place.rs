@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::shape::{Before, FILES, Shape};
+use crate::state;
 
 /// No run takes a second on a machine that is idle: what takes this long hangs.
 pub const LONGEST: Duration = Duration::from_secs(30);
@@ -127,7 +128,7 @@ impl Place {
                 Some(file) if *content == file.new_content() => {}
                 Some(file) if self.before == Before::Old && *content == file.old_content() => {}
                 Some(_) => return Err(format!("{name} is torn: {} bytes", content.len())),
-                None if is_temporary(name) => {}
+                None if is_temporary(name) || name == state::NAME => {}
                 None => return Err(format!("{name} is there")),
             }
         }
@@ -137,7 +138,8 @@ impl Place {
             Before::Half => index % 2 == 1 && !files.contains_key(name),
         };
         let lost = FILES.iter().map(|file| file.name).enumerate().find(|&file| is_lost(file));
-        lost.map_or(Ok(()), |(_, name)| Err(format!("the old {name} is gone")))
+        lost.map_or(Ok(()), |(_, name)| Err(format!("the old {name} is gone")))?;
+        state::is_not_ahead(&files)
     }
 
     /// No temporary may be there.
@@ -159,7 +161,13 @@ impl Place {
         self.is_tidy()?;
         let files = self.files();
         let is_missing = |file: &&crate::shape::File| files.get(file.name) != Some(&file.new_content());
-        FILES.iter().find(is_missing).map_or(Ok(()), |file| Err(format!("{} is not the new one", file.name)))
+        if let Some(missing) = FILES.iter().find(is_missing) {
+            return Err(format!("{} is not the new one", missing.name));
+        }
+        // What a run with --sync leaves, it remembers.
+        let Some(remembered) = files.get(state::NAME).map(|state| state::remembered(state)) else { return Ok(()) };
+        let forgotten = FILES.iter().find(|file| !remembered.contains_key(file.name));
+        forgotten.map_or(Ok(()), |file| Err(format!("{} is not remembered", file.name)))
     }
 }
 
@@ -184,7 +192,7 @@ impl End {
 }
 
 pub fn is_temporary(name: &str) -> bool {
-    name.rsplit('/').next().is_some_and(|last| last.starts_with(".smolget-"))
+    name.rsplit('/').next().is_some_and(|last| last.starts_with(".smolget-") && last != state::NAME)
 }
 
 /// Hands over the list, and ends it. A run that is dead by then reads nothing.

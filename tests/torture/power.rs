@@ -3,7 +3,7 @@
 //! A run is stopped at random moments while its disk is copied, so what it told and what the disk had are of one moment.
 //! The same without `--durable` shows that a cut does take files: else nothing were proved.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::place::{path, until};
 use crate::reply::Reply;
 use crate::server::{Request, Server};
+use crate::state;
 use crate::tally::Tally;
 
 /// How many files a run fetches: enough to be under way at every cut.
@@ -33,11 +34,13 @@ pub fn cuts(binary: &Path, cuts: usize, tally: &mut Tally) {
     if let Err(why) = TempDir::new().map_err(|e| e.to_string()).and_then(|dir| Disk::make(dir.path()).map(drop)) {
         return tally.not_run("power cuts", &why);
     }
-    let results = match attempt(binary, &["--durable"], cuts) {
-        Ok(losses) => losses.iter().map(|loss| ("told as ok and there", nothing(loss))).collect(),
-        Err(why) => vec![("", Err(why))],
-    };
-    tally.rows("power cuts: --durable", results);
+    for option in ["--durable", "--sync"] {
+        let results = match attempt(binary, &[option], cuts) {
+            Ok(losses) => losses.iter().map(|loss| ("told as ok and there", nothing(loss))).collect(),
+            Err(why) => vec![("", Err(why))],
+        };
+        tally.rows(&format!("power cuts: {option}"), results);
+    }
     let twin = attempt(binary, &[], cuts).and_then(|losses| match losses.iter().map(Vec::len).sum() {
         0 => Err("no file was lost, so this proves nothing".to_owned()),
         lost => Ok(format!("{lost} files lost, as they may be")),
@@ -58,7 +61,9 @@ fn nothing(lost: &[String]) -> Result<(), String> {
 fn attempt(binary: &Path, options: &[&str], cuts: usize) -> Result<Vec<Vec<String>>, String> {
     let dir = TempDir::new().expect("there is room for a temporary folder");
     let disk = Disk::make(dir.path())?;
-    let server = Server::start(|request: &Request| Reply::ok(content(request.target.trim_start_matches('/'))));
+    let server = Server::start(|request: &Request| {
+        Reply::ok(content(request.target.trim_start_matches('/'))).field("ETag", "\"1\"")
+    });
     let mut run = Run::start(binary, options, dir.path(), &disk, &server);
     let mut copies = Vec::new();
     while copies.len() < cuts && run.wait_for_rows(cuts) {
@@ -82,7 +87,14 @@ fn lost(copy: &Path, told: &HashSet<String>) -> Result<Vec<String>, String> {
         Ok(found) => told.contains(name) || found != OLD,
         Err(_) => true,
     };
-    Ok((0..FILES).map(name).filter(is_lost).collect())
+    let lost = (0..FILES).map(name).filter(is_lost);
+    // What is remembered has to be there, told or not.
+    let state = fs::read(disk.folder().join(state::NAME)).unwrap_or_default();
+    let found = |name: &String| fs::read(disk.folder().join(name)).ok().map(|content| (name.clone(), content));
+    let remembered = state::remembered(&state);
+    let mut files: BTreeMap<String, Vec<u8>> = remembered.keys().filter_map(found).collect();
+    files.insert(state::NAME.to_owned(), state);
+    Ok(lost.chain(state::is_not_ahead(&files).err()).collect())
 }
 
 fn name(n: usize) -> String {

@@ -28,6 +28,9 @@ const FRESH: Shape = Shape { name: "fresh", options: &[], before: Before::Nothin
 /// What has to outlive a power cut.
 pub const DURABLE: Shape = Shape { name: "durable", options: &["--durable"], before: Before::Old, ..FRESH };
 
+/// What is remembered of each file, and may never be ahead of it.
+pub const SYNC: Shape = Shape { name: "sync", options: &["--sync"], before: Before::Old, ..FRESH };
+
 /// What changes how a file comes about belongs here, a line each.
 pub const SHAPES: &[Shape] = &[
     FRESH,
@@ -36,7 +39,17 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "redirected", route: "moved", ..FRESH },
     DURABLE,
     Shape { name: "resumed, durable", options: &["--skip-existing", "--durable"], before: Before::Half, ..FRESH },
+    SYNC,
+    // Every second file is there, and the same.
+    Shape { name: "sync, compared", options: &["--sync"], before: Before::Half, ..FRESH },
 ];
+
+impl Shape {
+    /// Whether what is known of a file is remembered for the next run.
+    pub fn remembers(&self) -> bool {
+        self.options.contains(&"--sync")
+    }
+}
 
 /// A file of the list. Each lies in a folder of its own, so that a path tells which job a call is about.
 pub struct File {
@@ -103,11 +116,15 @@ fn answer(request: &Request) -> Reply {
         return Reply::redirect(302, format!("/body/{index}"));
     }
     let file = &FILES[index.parse::<usize>().expect("files are numbered")];
+    let etag = format!("\"{index}\"");
+    if request.field("If-None-Match") == Some(&etag) {
+        return Reply::status(304).field("ETag", etag);
+    }
     let mut body = file.new_content();
     if file.chunked {
-        return Reply::ok(body).chunked(30_000);
+        return Reply::ok(body).field("ETag", etag).chunked(30_000);
     }
     // Not all at once, so that a run has a middle.
     let rest = body.split_off(file.size / 2);
-    Reply::ok(body).length(file.size as u64).then_pause(Duration::from_millis(2)).then(rest)
+    Reply::ok(body).field("ETag", etag).length(file.size as u64).then_pause(Duration::from_millis(2)).then(rest)
 }

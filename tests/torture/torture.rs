@@ -14,6 +14,7 @@ mod order;
 mod place;
 mod power;
 mod shape;
+mod state;
 mod strace;
 mod survey;
 mod sweep;
@@ -81,6 +82,7 @@ fn torture(strace: &Strace) -> ExitCode {
     sweep::between_steps(strace, &site, &mut tally);
     limits::all(strace, &site, &mut tally);
     order::of(&shape::DURABLE, strace, &site, &mut tally);
+    order::of(&shape::SYNC, strace, &site, &mut tally);
     power::cuts(&strace.binary, cuts, &mut tally);
     tally.finish()
 }

@@ -83,6 +83,9 @@ fn a_line_that_is_damaged_is_passed_over_and_no_other() {
     zeros[ends[2] + 1..=ends[3]].fill(0);
     fs::write(&file, &zeros).unwrap();
     assert_eq!(["a", "b", "c"].map(|name| etag(&open(dir.path()), name).is_some()), [true, false, false]);
+    fs::write(&file, vec![0; whole.len()]).unwrap();
+    append(&open(dir.path()), "a", "anew");
+    assert_eq!(etag(&open(dir.path()), "a").as_deref(), Some("anew"));
     let noise = [whole.as_slice(), &[b'x'; 3 * MAX_LINE], b"\n", &whole[ends[2] + 1..]].concat();
     fs::write(&file, noise).unwrap();
     assert_eq!(etag(&open(dir.path()), "c").as_deref(), Some("2"));
