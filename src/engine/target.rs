@@ -20,7 +20,7 @@ use super::validators;
 use crate::config::{Config, USER_AGENT};
 use crate::error::Error;
 use crate::job::Job;
-use crate::output::{Folder, Known, Name, Note, Sink, Source};
+use crate::output::{Comparison, Folder, Known, Name, Note, Sink, Source};
 use crate::transport::{Fields, Head};
 
 /// Header fields by which a user asks a question of their own. It is then not for us to ask another.
@@ -81,10 +81,12 @@ impl Target {
 
     /// Where the body of a response goes.
     pub fn sink(&self, folder: &Folder, inquiry: Option<&Inquiry>, head: &Head, length: Option<u64>) -> Sink {
-        let Some(Inquiry { source, .. }) = inquiry else { return Sink::save(folder, self.name.clone()) };
-        let validators = validators::of(head.values("etag"), head.values("last-modified"), head.value("date"));
-        let note = validators.map(|validators| Note { source: *source, validators });
-        Sink::compare(folder, self.name.clone(), self.known.clone(), note, length)
+        let comparison = inquiry.map(|inquiry| {
+            let validators = validators::of(head.values("etag"), head.values("last-modified"), head.value("date"));
+            let note = validators.map(|validators| Note { source: inquiry.source, validators });
+            Comparison { known: self.known.clone(), note, length }
+        });
+        Sink::save(folder, self.name.clone(), comparison)
     }
 }
 

@@ -8,62 +8,46 @@
 //! open ─▶ alike … ─┬▶ to both ends ─▶ unchanged (noted, if there is news of its validators)
 //!                  └▶ they part ─▶ temporary … ─▶ synced, named, noted
 //! ```
+//!
+//! A body that is not to be compared has nothing beside it, and parts at once.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use rustix::io::retry_on_intr;
 use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
 use super::known::Known;
 use super::name::Name;
 use super::record::{Digest, Note, Stamp};
-use super::spool::{Settled, Store};
 use super::temporary::{Place, Temporary};
 use super::written::{Complete, Draft, Finding, Uncommitted, Written};
 use crate::error::Error;
-use crate::offload::{Lane, unblock};
 use crate::outcome::Kept;
 
 /// How much of a file is read at once: it lies on the stack of a thread that has no more than 256 KiB.
 const PIECE: usize = 16 * 1024;
 
-/// Compares a body with the file that is there, and keeps it if it is another.
-#[derive(Debug, Clone)]
-pub(crate) struct Compared {
-    aim: Arc<Aim>,
-}
-
-/// What is known before the body comes.
-#[derive(Debug)]
-struct Aim {
-    folder: Folder,
-    name: Name,
-    /// What is there.
-    known: Option<Arc<Known>>,
-    /// What is to be remembered.
-    note: Option<Note>,
-    /// The length that the body will have, if its head says it.
-    length: Option<u64>,
-}
-
-/// How far a body has come.
+/// What a body is compared with, and what is to be remembered of it.
 #[derive(Debug)]
 pub(crate) struct Comparison {
-    digest: Sha256,
-    stage: Stage,
+    /// What is there.
+    pub known: Option<Arc<Known>>,
+    pub note: Option<Note>,
+    /// The length that the body will have, if its head says it.
+    pub length: Option<u64>,
 }
 
+/// How far a body has come. Boxed is what few have.
 #[derive(Debug)]
-enum Stage {
-    /// All that has come is what the file there begins with, so many bytes.
-    Alike { old: Old, bytes: u64 },
-    /// It is another.
-    New { temporary: Temporary, bytes: u64 },
+pub(crate) struct Progress {
+    /// Of a body that is compared.
+    digest: Option<Box<Sha256>>,
+    /// The file that begins as the body does, as long as it does.
+    old: Option<Box<Old>>,
+    /// The new file, once there is one.
+    temporary: Option<Temporary>,
 }
 
 /// The file that is there.
@@ -72,151 +56,132 @@ struct Old {
     file: File,
     place: Place,
     stamp: Stamp,
+    /// How many of its bytes have come.
+    alike: u64,
 }
 
-impl Compared {
-    pub(super) fn new(
-        folder: &Folder,
-        name: Name,
-        known: Option<Arc<Known>>,
-        note: Option<Note>,
-        length: Option<u64>,
-    ) -> Self {
-        Self { aim: Arc::new(Aim { folder: folder.clone(), name, known, note, length }) }
-    }
+/// A file of the folder that a body is to become.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(super) folder: Folder,
+    pub(super) name: Name,
+    pub(super) comparison: Option<Arc<Comparison>>,
+}
 
-    fn failed(&self, doing: &str, e: io::Error) -> Error {
-        self.aim.folder.failed(doing, &self.aim.name, e)
+impl Named {
+    /// Begins a body. This blocks on the disk.
+    pub(super) fn begin(&self) -> Result<Progress, Error> {
+        let digest = self.comparison.as_ref().map(|_| Box::default());
+        Ok(Progress { digest, old: self.open_old()?.map(Box::new), temporary: None })
     }
 
     /// The file that is there, unless the body can't be the same.
     fn open_old(&self) -> Result<Option<Old>, Error> {
-        let Some(known) = &self.aim.known else { return Ok(None) };
-        if self.aim.length.is_some_and(|length| length != known.length) {
+        let Some(Comparison { known: Some(known), length, .. }) = self.comparison.as_deref() else { return Ok(None) };
+        if length.is_some_and(|length| length != known.length) {
             return Ok(None);
         }
-        let Aim { folder, name, .. } = &*self.aim;
-        let opened = folder.spare().try_with(|| folder.open_file(name))?;
-        Ok(opened.map(|(file, place, stamp)| Old { file, place, stamp }))
+        let opened = self.folder.spare().try_with(|| self.folder.open_file(&self.name))?;
+        Ok(opened.map(|(file, place, stamp)| Old { file, place, stamp, alike: 0 }))
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn take(&self, part: &mut Progress, data: &[u8]) -> Result<(), Error> {
+        if let Some(digest) = &mut part.digest {
+            digest.update(data);
+        }
+        if part.old.as_mut().is_some_and(|old| old.goes_on(data)) {
+            return Ok(());
+        }
+        self.write(self.apart(part)?, data)
     }
 
     fn write(&self, temporary: &mut Temporary, bytes: &[u8]) -> Result<(), Error> {
-        temporary.append(bytes).map_err(|e| self.failed("writing", e))
+        temporary.append(bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
     }
 
-    /// Leaves the old file where it is, and begins a new one with what they have in common.
-    fn part(&self, old: &File, bytes: u64) -> Result<Temporary, Error> {
-        let mut temporary = self.aim.folder.begin(&self.aim.name)?;
-        let (mut piece, mut copied) = ([0; PIECE], 0);
-        while copied < bytes {
-            let wanted = usize::try_from(bytes - copied).unwrap_or(PIECE).min(PIECE);
-            let piece = piece.get_mut(..wanted).unwrap_or_default();
-            old.read_exact_at(piece, copied).map_err(|e| self.failed("reading", e))?;
-            self.write(&mut temporary, piece)?;
-            copied += piece.len() as u64;
+    /// The new file, with what has come before if that went nowhere yet.
+    pub(super) fn apart<'a>(&self, part: &'a mut Progress) -> Result<&'a mut Temporary, Error> {
+        let temporary = self.part(part)?;
+        Ok(part.temporary.insert(temporary))
+    }
+
+    /// As [`apart`](Self::apart), for keeps.
+    pub(super) fn part(&self, part: &mut Progress) -> Result<Temporary, Error> {
+        if let Some(temporary) = part.temporary.take() {
+            return Ok(temporary);
+        }
+        let mut temporary = self.folder.begin(&self.name)?;
+        if let Some(old) = part.old.take() {
+            self.copy(&old, &mut temporary)?;
         }
         Ok(temporary)
     }
 
+    /// Begins a new file with what it has in common with the old one.
+    fn copy(&self, old: &Old, temporary: &mut Temporary) -> Result<(), Error> {
+        let (mut piece, mut copied) = ([0; PIECE], 0);
+        while copied < old.alike {
+            let wanted = usize::try_from(old.alike - copied).unwrap_or(PIECE).min(PIECE);
+            let piece = piece.get_mut(..wanted).unwrap_or_default();
+            old.file.read_exact_at(piece, copied).map_err(|e| self.folder.failed("reading", &self.name, e))?;
+            self.write(temporary, piece)?;
+            copied += piece.len() as u64;
+        }
+        Ok(())
+    }
+
     /// What becomes of a body that is complete.
-    fn conclude(self, Comparison { digest, stage }: Comparison) -> Result<Complete, Error> {
-        let digest = digest.finalize().into();
-        match stage {
-            Stage::Alike { old, bytes } if bytes == old.stamp.length => Ok(self.keep_old(old, digest)),
-            Stage::Alike { old, bytes } => Ok(self.keep_new(self.part(&old.file, bytes)?, bytes, digest)),
-            Stage::New { temporary, bytes } => Ok(self.keep_new(temporary, bytes, digest)),
+    pub(super) fn conclude(self, mut part: Progress, bytes: u64) -> Result<Complete, Error> {
+        let digest = part.digest.take().map(|digest| digest.finalize().into()).unwrap_or_default();
+        match part.old.take_if(|old| old.alike == old.stamp.length) {
+            Some(old) => Ok(self.keep_old(*old, digest)),
+            None => {
+                let temporary = self.part(&mut part)?;
+                Ok(self.keep_new(temporary, bytes, digest))
+            }
         }
     }
 
-    fn keep_old(&self, old: Old, digest: Digest) -> Complete {
-        let Aim { folder, name, known, note, .. } = &*self.aim;
-        let Old { file, place, stamp } = old;
+    fn keep_old(self, Old { file, place, stamp, .. }: Old, digest: Digest) -> Complete {
         let bytes = stamp.length;
-        let record = known.as_ref().filter(|known| known.is_stamped).and_then(|known| known.record.as_ref());
-        let is_told = |note: &Note| record.is_some_and(|record| record.note == *note && record.stamp == stamp);
-        if note.as_ref().is_some_and(is_told) {
-            return Complete::Kept(Kept::Unchanged { file: folder.path(name), bytes });
+        let known = self.comparison.as_ref().and_then(|comparison| comparison.known.as_deref());
+        let record = known.filter(|known| known.is_stamped).and_then(|known| known.record.as_ref());
+        let note = self.note();
+        let is_noted = |note: &Note| record.is_some_and(|record| record.note == *note && record.stamp == stamp);
+        if note.as_ref().is_some_and(is_noted) {
+            return Complete::Kept(Kept::Unchanged { file: self.folder.path(&self.name), bytes });
         }
         // Who knows whether the disk has it: it may have come a moment ago, from a run that does not sync.
-        let draft = note.clone().map(|note| Draft { note, digest, stamp: Some(stamp) });
-        let finding = Finding::Unchanged { bytes };
-        let written = Written::found(folder.clone(), name.clone(), file, place, finding).noted(draft);
+        let draft = note.map(|note| Draft { note, digest, stamp: Some(stamp) });
+        let written = Written::found(self.folder, self.name, file, place, Finding::Unchanged { bytes }).noted(draft);
         Complete::Uncommitted(Uncommitted::Written(written))
     }
 
-    fn keep_new(&self, temporary: Temporary, bytes: u64, digest: Digest) -> Complete {
-        let Aim { folder, name, note, .. } = &*self.aim;
-        let draft = note.clone().map(|note| Draft { note, digest, stamp: None });
-        let written = Written::new(folder.clone(), name.clone(), temporary, bytes).noted(draft);
+    fn keep_new(self, temporary: Temporary, bytes: u64, digest: Digest) -> Complete {
+        let draft = self.note().map(|note| Draft { note, digest, stamp: None });
+        let written = Written::new(self.folder, self.name, temporary, bytes).noted(draft);
         Complete::Uncommitted(Uncommitted::Written(written))
     }
-}
 
-/// Keeps a body that is complete.
-pub(super) async fn keep(settled: Settled<Compared>) -> Result<Complete, Error> {
-    let Settled { store, part, buffer, .. } = settled;
-    let conclude = move || {
-        let mut part = part.map_or_else(|| store.open(), Ok)?;
-        store.append(&mut part, &buffer)?;
-        store.conclude(part)
-    };
-    unblock(Lane::Disk, conclude).await
-}
-
-impl Store for Compared {
-    type Part = Comparison;
-
-    fn open(&self) -> Result<Comparison, Error> {
-        let stage = match self.open_old()? {
-            Some(old) => Stage::Alike { old, bytes: 0 },
-            None => Stage::New { temporary: self.aim.folder.begin(&self.aim.name)?, bytes: 0 },
-        };
-        Ok(Comparison { digest: Sha256::new(), stage })
-    }
-
-    fn append(&self, part: &mut Comparison, data: &[u8]) -> Result<(), Error> {
-        part.digest.update(data);
-        if let Stage::Alike { old, bytes } = &mut part.stage {
-            if old.has(data, *bytes) {
-                *bytes += data.len() as u64;
-                return Ok(());
-            }
-            part.stage = Stage::New { temporary: self.part(&old.file, *bytes)?, bytes: *bytes };
-        }
-        if let Stage::New { temporary, bytes } = &mut part.stage {
-            self.write(temporary, data)?;
-            *bytes += data.len() as u64;
-        }
-        Ok(())
-    }
-
-    /// Never asked for: what is to be compared and hashed comes through memory.
-    fn append_from(&self, part: &mut Comparison, pipe: &OwnedFd, mut bytes: usize) -> Result<(), Error> {
-        let mut piece = [0; PIECE];
-        while bytes > 0 {
-            let room = piece.get_mut(..bytes.min(PIECE)).unwrap_or_default();
-            let read =
-                retry_on_intr(|| rustix::io::read(pipe, &mut *room)).map_err(|e| self.failed("reading", e.into()))?;
-            if read == 0 {
-                return Err(self.failed("reading", io::ErrorKind::UnexpectedEof.into()));
-            }
-            self.append(part, room.get(..read).unwrap_or_default())?;
-            bytes -= read;
-        }
-        Ok(())
+    fn note(&self) -> Option<Note> {
+        self.comparison.as_ref().and_then(|comparison| comparison.note.clone())
     }
 }
 
 impl Old {
-    /// Whether these bytes are in it at a place. What can't be read is another.
-    fn has(&self, data: &[u8], place: u64) -> bool {
-        let mut piece = [0; PIECE];
-        let mut place = place;
-        data.chunks(PIECE).all(|data| {
+    /// Whether these bytes are what comes next in it. What can't be read is another.
+    fn goes_on(&mut self, data: &[u8]) -> bool {
+        let (mut piece, mut place) = ([0; PIECE], self.alike);
+        let is_same = data.chunks(PIECE).all(|data| {
             let piece = piece.get_mut(..data.len()).unwrap_or_default();
             let is_same = self.file.read_exact_at(piece, place).is_ok() && piece == data;
             place += data.len() as u64;
             is_same
-        })
+        });
+        if is_same {
+            self.alike = place;
+        }
+        is_same
     }
 }

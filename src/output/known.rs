@@ -113,13 +113,17 @@ impl Folder {
     pub(crate) async fn leave(&self, name: &Name, known: &Known) -> Result<Complete, Error> {
         let unchanged = Complete::Kept(Kept::Unchanged { file: self.path(name), bytes: known.length });
         let Some(record) = known.record.clone().filter(|_| !known.is_stamped) else { return Ok(unchanged) };
-        let (folder, of) = (self.clone(), name.clone());
-        let opened = unblock(Lane::Disk, move || folder.spare().try_with(|| folder.open_file(&of))).await?;
-        let Some((file, place, _)) = opened else { return Ok(unchanged) };
-        let Record { note, digest, stamp } = record;
-        let finding = Finding::Unchanged { bytes: known.length };
-        let draft = Draft { note, digest, stamp: Some(stamp) };
-        let written = Written::found(self.clone(), name.clone(), file, place, finding).noted(Some(draft));
-        Ok(Complete::Uncommitted(Uncommitted::Written(written)))
+        let (folder, name) = (self.clone(), name.clone());
+        unblock(Lane::Disk, move || {
+            let Some((file, place, _)) = folder.spare().try_with(|| folder.open_file(&name))? else {
+                return Ok(unchanged);
+            };
+            let Record { note, digest, stamp } = record;
+            let finding = Finding::Unchanged { bytes: stamp.length };
+            let draft = Draft { note, digest, stamp: Some(stamp) };
+            let written = Written::found(folder, name, file, place, finding).noted(Some(draft));
+            Ok(Complete::Uncommitted(Uncommitted::Written(written)))
+        })
+        .await
     }
 }

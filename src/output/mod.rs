@@ -27,6 +27,7 @@ mod temporary;
 mod used;
 mod written;
 
+pub(crate) use compare::Comparison;
 pub(crate) use folder::{Folder, Rules};
 pub(crate) use held::Held;
 pub(crate) use known::Known;

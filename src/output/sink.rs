@@ -8,15 +8,12 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::compare::{self, Compared};
+use super::compare::{Comparison, Named, Progress};
 use super::folder::Folder;
 use super::held::Held;
-use super::known::Known;
 use super::name::Name;
 use super::pipe;
-use super::record::Note;
 use super::spool::{Settled, Spool, Store};
-use super::temporary::Temporary;
 use super::written::{Complete, Uncommitted, Written};
 use crate::config::Durability;
 use crate::error::Error;
@@ -32,7 +29,6 @@ pub(crate) enum Sink {
     Count(u64),
     Hold(Spool<Unnamed>),
     Save(Spool<Named>),
-    Compare(Spool<Compared>),
 }
 
 impl Sink {
@@ -46,21 +42,10 @@ impl Sink {
         Self::Hold(Spool::new(Unnamed { spare: spare.clone() }))
     }
 
-    /// Saves the body under a name. Nothing is made on the disk yet.
-    pub(crate) fn save(folder: &Folder, name: Name) -> Self {
-        Self::Save(Spool::new(Named { folder: folder.clone(), name }))
-    }
-
-    /// Saves the body under a name unless it is the one that is `known` to be there, and has it remembered what is in `note`.
-    /// `length` is that of the body, if its head says it.
-    pub(crate) fn compare(
-        folder: &Folder,
-        name: Name,
-        known: Option<Arc<Known>>,
-        note: Option<Note>,
-        length: Option<u64>,
-    ) -> Self {
-        Self::Compare(Spool::new(Compared::new(folder, name, known, note, length)))
+    /// Saves the body under a name; if there is a comparison, unless it is the same as what is there. Nothing is made on the disk
+    /// yet.
+    pub(crate) fn save(folder: &Folder, name: Name, comparison: Option<Comparison>) -> Self {
+        Self::Save(Spool::new(Named { folder: folder.clone(), name, comparison: comparison.map(Arc::new) }))
     }
 
     /// Takes the next bytes of the body. A write that is given up half-way must be followed by [`discard`](Self::discard)
@@ -77,7 +62,6 @@ impl Sink {
             }
             Self::Hold(spool) => spool.write(data).await,
             Self::Save(spool) => spool.write(data).await,
-            Self::Compare(spool) => spool.write(data).await,
         }
     }
 
@@ -85,8 +69,9 @@ impl Sink {
     /// none to be had.
     pub(crate) fn pipe(&mut self) -> Option<(&OwnedFd, Room)> {
         match self {
+            Self::Count(_) => None,
             // What is compared has to be seen.
-            Self::Count(_) | Self::Compare(_) => None,
+            Self::Save(spool) if spool.store().comparison.is_some() => None,
             Self::Hold(spool) => spool.pipe(),
             Self::Save(spool) => spool.pipe(),
         }
@@ -95,7 +80,7 @@ impl Sink {
     /// Takes note of so many bytes that were put into the pipe. As [`write`](Self::write).
     pub(crate) async fn piped(&mut self, bytes: usize) -> Result<(), Error> {
         match self {
-            Self::Count(_) | Self::Compare(_) => Ok(()),
+            Self::Count(_) => Ok(()),
             Self::Hold(spool) => spool.piped(bytes).await,
             Self::Save(spool) => spool.piped(bytes).await,
         }
@@ -104,7 +89,7 @@ impl Sink {
     /// Makes room in the pipe.
     pub(crate) async fn empty_pipe(&mut self) -> Result<(), Error> {
         match self {
-            Self::Count(_) | Self::Compare(_) => Ok(()),
+            Self::Count(_) => Ok(()),
             Self::Hold(spool) => spool.empty_pipe().await,
             Self::Save(spool) => spool.empty_pipe().await,
         }
@@ -116,7 +101,6 @@ impl Sink {
             Self::Count(bytes) => *bytes,
             Self::Hold(spool) => spool.bytes(),
             Self::Save(spool) => spool.bytes(),
-            Self::Compare(spool) => spool.bytes(),
         }
     }
 
@@ -131,7 +115,6 @@ impl Sink {
             Self::Count(bytes) => Ok(Complete::Kept(Kept::Counted { bytes })),
             Self::Hold(spool) => hand_over(spool.settle().await?).await.map(Complete::Kept),
             Self::Save(spool) => save(spool.settle().await?).await,
-            Self::Compare(spool) => compare::keep(spool.settle().await?).await,
         }
     }
 
@@ -141,7 +124,6 @@ impl Sink {
             Self::Count(_) => {}
             Self::Hold(spool) => spool.discard().await,
             Self::Save(spool) => spool.discard().await,
-            Self::Compare(spool) => spool.discard().await,
         }
     }
 }
@@ -164,13 +146,17 @@ async fn save(settled: Settled<Named>) -> Result<Complete, Error> {
     let write = move || {
         let mut part = part.map_or_else(|| store.open(), Ok)?;
         store.append(&mut part, &buffer)?;
-        let Named { folder, name } = store;
+        if store.comparison.is_some() {
+            return store.conclude(part, bytes);
+        }
+        let temporary = store.part(&mut part)?;
+        let Named { folder, name, .. } = store;
         if is_synced {
-            let written = Written::new(folder, name, part, bytes);
+            let written = Written::new(folder, name, temporary, bytes);
             return Ok(Complete::Uncommitted(Uncommitted::Written(written)));
         }
-        part.settle().map_err(|e| folder.failed("writing", &name, e))?;
-        folder.rename(part, &name)?.keep();
+        temporary.settle().map_err(|e| folder.failed("writing", &name, e))?;
+        folder.rename(temporary, &name)?.keep();
         Ok(Complete::Kept(Kept::Saved { file: folder.path(&name), bytes }))
     };
     unblock(Lane::Disk, write).await
@@ -200,24 +186,19 @@ impl Store for Unnamed {
 }
 
 /// Keeps a body beside the file that it is to become.
-#[derive(Debug, Clone)]
-pub(crate) struct Named {
-    folder: Folder,
-    name: Name,
-}
-
 impl Store for Named {
-    type Part = Temporary;
+    type Part = Progress;
 
-    fn open(&self) -> Result<Temporary, Error> {
-        self.folder.begin(&self.name)
+    fn open(&self) -> Result<Progress, Error> {
+        self.begin()
     }
 
-    fn append(&self, temporary: &mut Temporary, bytes: &[u8]) -> Result<(), Error> {
-        temporary.append(bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
+    fn append(&self, part: &mut Progress, bytes: &[u8]) -> Result<(), Error> {
+        self.take(part, bytes)
     }
 
-    fn append_from(&self, temporary: &mut Temporary, pipe: &OwnedFd, bytes: usize) -> Result<(), Error> {
+    fn append_from(&self, part: &mut Progress, pipe: &OwnedFd, bytes: usize) -> Result<(), Error> {
+        let temporary = self.apart(part)?;
         temporary.append_from(pipe, bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
     }
 }
@@ -240,7 +221,7 @@ mod tests {
     fn save(dir: &Path, out: &str) -> Sink {
         let folder = Folder::open(dir, Rules::default(), Spare::new(|| false)).unwrap();
         let name = folder.claim("http://h/", Some(out)).unwrap();
-        Sink::save(&folder, name)
+        Sink::save(&folder, name, None)
     }
 
     fn names(dir: &Path) -> Vec<String> {

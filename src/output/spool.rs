@@ -66,6 +66,11 @@ impl<S: Store> Spool<S> {
         Self { store, state: State::Idle { part: None, buffer: Vec::new() }, bytes: 0, pipe: None, in_pipe: 0 }
     }
 
+    /// Where they go.
+    pub(super) fn store(&self) -> &S {
+        &self.store
+    }
+
     /// How many bytes were taken.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
