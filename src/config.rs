@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub gates: Gates,
     pub on_failure: OnFailure,
     pub courtesy: Courtesy,
+    /// Whether outcomes hold their jobs in the form of a list.
+    pub tell_entries: bool,
     pub network: Network,
 }
 
@@ -237,6 +239,7 @@ impl Default for Config {
             gates: Gates::default(),
             on_failure: OnFailure::default(),
             courtesy: Courtesy::default(),
+            tell_entries: false,
             network: Network::default(),
         }
     }

@@ -3,6 +3,8 @@
 //! The one place that reads sizes and ratios as users write them, for flags and for lists alike. Whether a body passes, the
 //! engine judges.
 
+use std::fmt;
+
 use crate::grammar::decimal;
 
 /// What a body has to be like to be kept. One that is not fails its job, and an old file stays.
@@ -57,6 +59,18 @@ impl Gates {
         Ok(true)
     }
 
+    /// The options of a list that set these.
+    pub(crate) fn options(self) -> impl Iterator<Item = (&'static str, String)> {
+        let pages = self.pages.map(|pages| (pages == Pages::Refused).to_string());
+        let options = [
+            ("min-size", self.min_size.map(|bytes| bytes.to_string())),
+            ("max-size", self.max_size.map(|bytes| bytes.to_string())),
+            ("min-ratio", self.min_ratio.map(|ratio| ratio.to_string())),
+            ("not-html", pages),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
     /// These, and for what they leave open, `others`.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
@@ -91,6 +105,12 @@ impl Ratio {
     }
 }
 
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.millionths / WHOLE, self.millionths % WHOLE)
+    }
+}
+
 fn pages(text: &str) -> Option<Pages> {
     match text {
         "true" => Some(Pages::Refused),
@@ -116,6 +136,19 @@ mod tests {
         let mut gates = Gates::default();
         assert!(options.iter().all(|(name, value)| gates.set(name, value).unwrap()));
         gates
+    }
+
+    #[test]
+    fn gates_are_written_as_they_are_read() {
+        for options in [
+            &[("min-size", "1k"), ("max-size", "2M"), ("min-ratio", "0.25"), ("not-html", "true")][..],
+            &[("min-ratio", "1"), ("not-html", "false")],
+            &[],
+        ] {
+            let written: Vec<_> = gates(options).options().collect();
+            let read: Vec<_> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            assert_eq!((gates(&read), read.len()), (gates(options), options.len()), "{written:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use surf::Url;
 
 use crate::error::Error;
 use crate::gates::Gates;
+use crate::grammar::has_control;
 use crate::header::Header;
+use crate::input::BLANKS;
+use crate::outcome;
 use crate::text::{self, Shown};
 use crate::url::parse_url;
 
@@ -100,6 +103,31 @@ impl Job {
         self.gates.as_deref().copied().unwrap_or_default()
     }
 
+    /// The job as it stands in a list, nothing masked; `None` if its name can't stand in one.
+    pub(crate) fn in_list(&self) -> Option<outcome::Entry> {
+        let mut text = self.text.trim_matches(' ').to_owned();
+        for mirror in &self.mirrors {
+            text.extend(["\t", mirror.as_str()]);
+        }
+        text.push('\n');
+        if let Some(out) = &self.out {
+            if has_control(out) || out.trim_matches(BLANKS) != out {
+                return None;
+            }
+            text.extend(["  out=", out, "\n"]);
+        }
+        for header in &self.headers {
+            text.extend(["  header=", header.name(), ": ", header.value(), "\n"]);
+        }
+        if let Some(checksum) = &self.checksum {
+            text.extend(["  checksum=", &checksum.to_string(), "\n"]);
+        }
+        for (name, value) in self.own_gates().options() {
+            text.extend(["  ", name, "=", &value, "\n"]);
+        }
+        Some(outcome::Entry(text))
+    }
+
     /// The URL, parsed.
     #[must_use]
     pub fn url(&self) -> &Url {
@@ -155,6 +183,14 @@ impl Checksum {
     #[must_use]
     pub fn matches(&self, digest: &[u8]) -> bool {
         self.0 == digest
+    }
+}
+
+impl fmt::Display for Checksum {
+    /// As it is [read](Checksum::parse).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha-256=")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -239,6 +275,27 @@ mod tests {
         assert!(Checksum::parse(&text).unwrap().matches(&[0xab; 32]));
         for bad in ["sha-256=", "sha-1=aa", "aa", "sha-256=zz"] {
             assert!(Checksum::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_job_reads_from_a_list_as_it_was_written_there() {
+        let list = format!(
+            "http://u:p@h/\u{fc}?q#f\thttp://v:q@m/%20\n  out=a b/c=d\n  header=X-A: 1\t2\n  header=B:\u{20}\n  checksum=sha-256={}\n",
+            "0a".repeat(32)
+        );
+        let read = |text: &str| crate::input::read_all(text.as_bytes());
+        let entries = read(&list);
+        let [Entry::Job(job)] = &entries[..] else { panic!("{entries:?}") };
+        assert_eq!(job.in_list().unwrap().0, list);
+        assert!(!format!("{:?}", job.in_list()).contains("u:p"));
+        assert_eq!(Job::new("http://h/ ").unwrap().in_list().unwrap().0, "http://h/\n");
+    }
+
+    #[test]
+    fn a_name_that_would_be_another_in_a_list_is_not_written_to_one() {
+        for name in ["a\nhttp://h/b", " a", "a\t", "a\r"] {
+            assert!(Job::new("http://h/").unwrap().out(name).in_list().is_none(), "{name:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What became of a job: an [`Outcome`], exactly one for each.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,17 @@ pub struct Outcome {
     /// Whether the run compares files with what servers have.
     pub(crate) is_synced: bool,
     pub(crate) result: Result<Kept, Error>,
+    pub(crate) entry: Option<Entry>,
+}
+
+/// A job in the form of a list. It may hold secrets, so it is shown to nobody by accident.
+#[derive(Clone)]
+pub(crate) struct Entry(pub String);
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({} bytes)", self.0.len())
+    }
 }
 
 /// How a job ended that did not fail.
@@ -78,7 +90,16 @@ impl Outcome {
             redirects: 0,
             is_synced: false,
             result: Err(error),
+            entry: None,
         }
+    }
+
+    /// The job as it would stand in a list, options and line ends included, nothing masked: whoever writes it to a file should
+    /// let nobody else read that. `None` unless it was [asked for](crate::Builder::tell_entries), for what was no job, and for a
+    /// job that no list can hold.
+    #[must_use]
+    pub fn entry(&self) -> Option<&str> {
+        self.entry.as_ref().map(|entry| entry.0.as_str())
     }
 
     /// The job's first URL as it was written, any password in it replaced by `***`. For what was no usable URL: the

@@ -23,6 +23,7 @@ fn kept() -> Row {
         attempts: 1,
         redirects: 0,
         end: End::Kept { bytes: 1024, file: Some("out/file-12345.bin".to_owned()), written: None },
+        entry: None,
     }
 }
 

@@ -91,6 +91,10 @@ pub struct Args {
     #[argh(switch)]
     pub json: bool,
 
+    /// leave the jobs that failed in FILE, as a list to be fed in again; empty if none did
+    #[argh(option)]
+    pub failed: Option<String>,
+
     /// show no progress and no summary; failures are still named on standard error
     #[argh(switch, short = 'q')]
     pub quiet: bool,

@@ -15,7 +15,7 @@ use futures_lite::future::{poll_fn, yield_now};
 use smolget::{Outcome, Outcomes};
 
 use super::options::Output;
-use super::report::{Report, unwritten};
+use super::report::Report;
 use super::run::Board;
 use super::waiting::Taken;
 use super::writer::Writer;
@@ -52,7 +52,7 @@ impl<'a> Delivery<'a> {
     ///
     /// # Errors
     ///
-    /// Why results are missing on standard output.
+    /// Why results are missing on standard output, or in the list of the jobs that failed.
     pub async fn deliver(
         &mut self,
         mut report: Report,
@@ -67,8 +67,9 @@ impl<'a> Delivery<'a> {
             let batch = mem::take(&mut self.batch);
             report = self.report(report, writer, batch).await?;
         }
+        report.end();
         report = self.report(report, writer, unfinished.collect()).await?;
-        report.broken().map_or(Ok(()), |error| Err(unwritten(error)))
+        report.lacks().map_or(Ok(()), Err)
     }
 
     /// Reports a batch; the report afterwards.

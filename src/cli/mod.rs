@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a connection or writes a file; it uses what any other program could use of the library.
 
+mod again;
 pub mod args;
 pub mod console;
 mod deliver;

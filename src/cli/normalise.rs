@@ -30,6 +30,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--sync", Takes::Nothing),
     Flag::long("--skip-existing", Takes::Nothing),
     Flag::long("--json", Takes::Nothing),
+    Flag::long("--failed", Takes::One("a file")),
     Flag::new('q', "--quiet", Takes::Nothing),
     Flag::new('v', "--verbose", Takes::Nothing),
     Flag::new('H', "--header", Takes::Many("'Name: value'")),

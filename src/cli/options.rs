@@ -38,6 +38,8 @@ pub struct Options {
     pub urls: Vec<String>,
     pub inputs: Vec<Input>,
     pub output: Output,
+    /// Where the jobs that failed are listed.
+    pub failed: Option<PathBuf>,
     pub chatter: Chatter,
     pub tls: Tls,
     /// The option that names the roots, for when they can't be read.
@@ -133,6 +135,7 @@ impl Options {
                 (true, false) => Output::Bodies,
                 (true, true) => Output::BodiesAndRows,
             },
+            failed: args.failed.map(PathBuf::from),
             chatter: if args.quiet { Chatter::Quiet } else { Chatter::Usual },
             tls: if args.insecure { Tls::Unverified } else { Tls::Verified },
             roots: if args.cacert.is_some() { "--cacert" } else { "--system-roots" },
@@ -163,6 +166,12 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
         .trust(trust(args));
     if let Some(product) = read("--user-agent", &args.user_agent, printable)? {
         builder = builder.user_agent(product);
+    }
+    if let Some(file) = &args.failed {
+        if file.is_empty() {
+            return Err(refuse("--failed", file));
+        }
+        builder = builder.tell_entries();
     }
     if let Some(time) = read("--deadline", &args.deadline, values::time)? {
         builder = builder.deadline(time);
@@ -344,6 +353,7 @@ mod tests {
             ("-A me", plain().user_agent("me")),
             ("--connect-timeout 1 --timeout 2s --max-time 3000ms", plain().limits(limits)),
             ("--deadline 1s", plain().deadline(second)),
+            ("--failed f", plain().tell_entries()),
             ("--wait-online 1m", plain().wait_online(60 * second)),
             ("--retries 0 --max-redirects=0", plain().retries(0).max_redirects(0)),
             ("--max-size 1k", plain().max_size(1024)),
@@ -409,6 +419,7 @@ mod tests {
             ("--min-ratio 2", "--min-ratio: got \"2\"; takes a number from 0 to 1, such as 0.5"),
             ("--max-memory much", "--max-memory: got \"much\"; takes a size in bytes, such as 4096k, 8M or 1G"),
             ("--dir=", "-d, --dir: got \"\"; takes a folder"),
+            ("--failed=", "--failed: got \"\"; takes a file"),
             ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use smolget::text::escape;
 use smolget::{Body, Kept, Outcome};
 
+use super::again::Again;
 use super::console::Console;
 use super::failure::Failure;
 use super::options::Output;
@@ -61,6 +62,9 @@ pub struct Report<W = Waiting<Stdout>> {
     terminal: bool,
     tally: Tally,
     broken: Option<io::Error>,
+    /// The list of the jobs that failed, if one is asked for.
+    again: Option<Again>,
+    has_ended: bool,
     // Both empty between batches; kept for their room.
     rows: String,
     notes: String,
@@ -68,9 +72,12 @@ pub struct Report<W = Waiting<Stdout>> {
 
 impl Report {
     /// A report to the process's standard output.
-    pub fn stdout(output: Output, console: Console) -> Self {
+    ///
+    /// The jobs that failed also go to `again`, if there is such a list.
+    pub fn stdout(output: Output, console: Console, again: Option<Again>) -> Self {
         let mut report = Report::new(Waiting::new(Stdout), output, console);
         report.terminal = io::stdout().is_terminal();
+        report.again = again;
         report
     }
 
@@ -81,7 +88,14 @@ impl Report {
 
     /// Whether anything of these goes out: if not, they only have to be [counted](Self::count).
     pub fn has_news(&self, outcomes: &[Outcome]) -> bool {
-        self.output != Output::Nothing || outcomes.iter().any(|outcome| !outcome.is_ok())
+        self.output != Output::Nothing
+            || outcomes.iter().any(|outcome| !outcome.is_ok())
+            || self.has_ended && self.again.is_some()
+    }
+
+    /// Takes note that no batch comes after the next one.
+    pub fn end(&mut self) {
+        self.has_ended = true;
     }
 
     /// Counts outcomes that there is nothing to write of, and so doesn't block.
@@ -109,6 +123,9 @@ impl Report {
             }
         }
         self.flush();
+        if let Some(again) = self.again.as_mut().filter(|_| self.has_ended) {
+            again.finish();
+        }
     }
 }
 
@@ -121,6 +138,8 @@ impl<W: Write> Report<W> {
             terminal: false,
             tally: Tally::default(),
             broken: None,
+            again: None,
+            has_ended: false,
             rows: String::new(),
             notes: String::new(),
         }
@@ -141,6 +160,12 @@ impl<W: Write> Report<W> {
         self.broken.as_ref()
     }
 
+    /// Why what was asked for could not be written, whole.
+    pub fn lacks(&self) -> Option<String> {
+        let unlisted = || self.again.as_ref()?.broken().map(str::to_owned);
+        self.broken.as_ref().map(unwritten).or_else(unlisted)
+    }
+
     /// Writes a body, whole, then tells of its job: that it failed if the body could not be written.
     fn hand_over(&mut self, mut row: Row, body: impl FnOnce(&mut W) -> io::Result<()>) {
         if self.broken.is_none() {
@@ -154,6 +179,9 @@ impl<W: Write> Report<W> {
 
     fn tell(&mut self, row: &Row) {
         self.tally.count(&row.end);
+        if let (End::Failed { message, .. }, Some(again)) = (&row.end, &mut self.again) {
+            again.add(row, message);
+        }
         match self.output {
             Output::Rows => row.encode(&mut self.rows),
             Output::BodiesAndRows => row.encode(&mut self.notes),

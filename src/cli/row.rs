@@ -8,7 +8,6 @@ use smolget::text::{escape, is_unsafe};
 use smolget::{Error, ErrorKind, Kept, Outcome};
 
 /// What a row says of a job.
-#[derive(Debug)]
 pub struct Row {
     pub url: String,
     pub line: Option<u64>,
@@ -18,6 +17,8 @@ pub struct Row {
     pub attempts: u32,
     pub redirects: u32,
     pub end: End,
+    /// The job as it would stand in a list, if it is to be told there: no part of the row itself, since nothing in it is masked.
+    pub entry: Option<String>,
 }
 
 /// How the job ended.
@@ -55,6 +56,7 @@ impl From<&Outcome> for Row {
             attempts: outcome.attempts(),
             redirects: outcome.redirects(),
             end: End::of(outcome),
+            entry: outcome.entry().map(str::to_owned),
         }
     }
 }
@@ -188,6 +190,7 @@ pub mod tests {
             attempts: 1,
             redirects: 0,
             end: End::Kept { bytes: 1024, file: None, written: None },
+            entry: None,
         }
     }
 

@@ -18,6 +18,7 @@ use smol::LocalExecutor;
 use smolget::input::{List, Unfinished};
 use smolget::{Error, ErrorKind, Stopper, Traffic};
 
+use super::again::Again;
 use super::console::Console;
 use super::deliver::Delivery;
 use super::descriptors;
@@ -75,7 +76,8 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let fetcher = options.builder.jobs(jobs).build().map_err(|error| unusable(&error, options.roots))?;
     let lists = jobs::open(&options.inputs)?;
     fetcher.prepare().await.map_err(cannot)?;
-    let report = Report::stdout(options.output, console.clone());
+    let again = options.failed.as_deref().map(Again::begin).transpose()?;
+    let report = Report::stdout(options.output, console.clone(), again);
     let mut writer = Writer::new(options.output).map_err(cannot)?;
     if options.tls == Tls::Unverified {
         let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");

@@ -171,6 +171,14 @@ impl Builder {
         self
     }
 
+    /// Has outcomes hold their jobs as they would stand in a list, to be fed in again: [`Outcome::entry`](crate::Outcome::entry).
+    /// They do not unless set.
+    #[must_use]
+    pub fn tell_entries(mut self) -> Self {
+        self.config.tell_entries = true;
+        self
+    }
+
     /// Which addresses are used; those of both families unless set.
     #[must_use]
     pub fn family(mut self, family: Family) -> Self {

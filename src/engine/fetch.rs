@@ -22,7 +22,7 @@ use super::target::Target;
 use super::ticket::{Back, Past, Shift, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
-use crate::outcome::Outcome;
+use crate::outcome::{self, Outcome};
 use crate::output::{Complete, Name, Uncommitted};
 use crate::text::Shown;
 
@@ -44,7 +44,8 @@ pub(super) async fn fetch(
     let job = match entry {
         Entry::Rejected(rejected) => return Break(Done { outcome: Outcome::rejected(rejected), body: None, reply }),
         Entry::Job(job) if past.is_none() && run.stopper.is_stopped() => {
-            return Break(Done { outcome: Outcome::not_begun(&job), body: None, reply });
+            let outcome = Outcome { entry: told(run, &job), ..Outcome::not_begun(&job) };
+            return Break(Done { outcome, body: None, reply });
         }
         Entry::Job(job) => job,
     };
@@ -89,8 +90,14 @@ fn done(run: &Run, job: &Job, past: Past, reply: Sender<Outcome>, result: Result
         redirects: record.redirects,
         is_synced: run.config.syncs(),
         result,
+        entry: told(run, job),
     };
     Done { outcome, body, reply }
+}
+
+/// The job as it stands in a list, if that is to be told.
+fn told(run: &Run, job: &Job) -> Option<outcome::Entry> {
+    if run.config.tell_entries { job.in_list() } else { None }
 }
 
 /// Finds the job's file if it is there already: then nothing is fetched. Else the ticket is to come with its host's leave.

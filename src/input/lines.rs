@@ -18,7 +18,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const MAX_KEPT: usize = MAX_LINE + BYTE_ORDER_MARK.len() + 2;
 
 /// What an option is indented with, and may be surrounded by.
-pub(super) const BLANKS: [char; 2] = [' ', '\t'];
+pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
 
 /// Cuts what is pushed into lines.
 #[derive(Debug, Default)]

@@ -32,6 +32,7 @@ use crate::offload::{Lane, Task, unblock};
 use crate::outcome::Outcome;
 use crate::sync::lock;
 use crate::text::{conceal, escape};
+pub(crate) use lines::BLANKS;
 use parser::Parser;
 
 /// What is read at once. A line may be as long, so a larger one would only cost memory.
@@ -77,7 +78,7 @@ impl Unfinished {
     #[must_use]
     pub fn outcome(self) -> Option<Outcome> {
         lock(&self.parser).abandon().map(|entry| match entry {
-            Entry::Job(job) => Outcome::not_begun(&job),
+            Entry::Job(job) => Outcome { entry: job.in_list(), ..Outcome::not_begun(&job) },
             Entry::Rejected(rejected) => Outcome::rejected(rejected),
         })
     }
@@ -221,6 +222,15 @@ fn wait_readable(fd: BorrowedFd<'_>) -> io::Result<()> {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// The entries of a whole list.
+#[cfg(test)]
+pub(crate) fn read_all(mut input: &[u8]) -> Vec<Entry> {
+    let mut parser = Parser::default();
+    let mut entries: Vec<_> = std::iter::from_fn(|| parser.next(&mut input)).collect();
+    entries.extend(std::iter::from_fn(|| parser.finish()));
+    entries
 }
 
 #[cfg(test)]
