@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub durability: Durability,
     pub user_agent: String,
     pub headers: Vec<Header>,
+    pub compression: Compression,
     /// Users and passwords of hosts.
     pub netrc: Netrc,
     pub limits: Limits,
@@ -91,6 +92,16 @@ pub enum Method {
     Get,
     /// Ask for the head alone.
     Head,
+}
+
+/// Whether servers may compress bodies on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// They are not asked to, and a body that is coded all the same is kept as it came.
+    #[default]
+    Unasked,
+    /// They are asked to, with gzip and deflate, and bodies are decoded; one that is coded otherwise fails.
+    Asked,
 }
 
 /// What becomes of a body.
@@ -230,6 +241,7 @@ impl Default for Config {
             durability: Durability::default(),
             user_agent: USER_AGENT.to_owned(),
             headers: Vec::new(),
+            compression: Compression::default(),
             netrc: Netrc::default(),
             limits: Limits::default(),
             deadline: None,

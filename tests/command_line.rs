@@ -46,15 +46,7 @@ const FLAGS: [&str; 33] = [
 ];
 
 /// Names that are held for capabilities to come.
-const LATER: [&[&str]; 7] = [
-    &["--per-host", "2"],
-    &["--rate", "2"],
-    &["--limit-rate", "1M"],
-    &["--min-speed", "1k"],
-    &["-c"],
-    &["--continue"],
-    &["--compressed"],
-];
+const LATER: [&[&str]; 2] = [&["-c"], &["--continue"]];
 
 /// Runs with these arguments before a URL that would work; the run has to be refused without a request.
 #[track_caller]

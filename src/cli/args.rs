@@ -147,6 +147,10 @@ pub struct Args {
     #[argh(option)]
     pub max_redirects: Option<String>,
 
+    /// have bodies compressed on their way (gzip, deflate) and save them decoded
+    #[argh(switch)]
+    pub compressed: bool,
+
     /// fail a job whose body is longer than B (default: no limit)
     #[argh(option)]
     pub max_size: Option<String>,

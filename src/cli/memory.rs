@@ -32,6 +32,11 @@ impl Need {
     pub const USUAL: Self = Self { worker: 224 * KIB, rest: 2304 * KIB };
     /// Bodies are held: each worker may have one that waits to be written, and some are on their way to standard output.
     pub const HOLDING: Self = Self { worker: 288 * KIB, rest: 3328 * KIB };
+
+    /// Bodies are also decoded: each worker has a window of 32 KiB, tables of 11 KiB, and a piece of 16 KiB.
+    pub const fn decoding(self) -> Self {
+        Self { worker: self.worker + 72 * KIB, ..self }
+    }
 }
 
 /// What the process takes at least before it begins. Less may be resident as yet, by chance: what the least is should not be.

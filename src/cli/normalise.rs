@@ -44,6 +44,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--wait-online", TIME),
     Flag::long("--retries", COUNT),
     Flag::long("--max-redirects", COUNT),
+    Flag::long("--compressed", Takes::Nothing),
     Flag::long("--max-size", SIZE),
     Flag::long("--min-size", SIZE),
     Flag::long("--min-ratio", Takes::One("a number from 0 to 1, such as 0.5")),

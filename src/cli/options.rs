@@ -107,6 +107,7 @@ impl Options {
             return Err(Failure::Usage(NOT_THROUGH_PROXIES.to_owned()));
         }
         let builder = builder(&args)?.proxies(proxies);
+        let memory_need = memory_need(&args);
         let jobs = read("--jobs", &args.jobs, jobs)?.unwrap_or(DEFAULT_JOBS);
         let bytes = read("--max-memory", &args.max_memory, smolget::parse_size)?;
         let max_memory = args.max_memory.zip(bytes).map(|(text, bytes)| Limit { text, bytes });
@@ -126,7 +127,7 @@ impl Options {
                 (_, true) => Need::SYNCING,
                 _ => Need::KEEPING,
             },
-            memory: (max_memory, if args.stdout && !args.head { memory::Need::HOLDING } else { memory::Need::USUAL }),
+            memory: (max_memory, memory_need),
             urls: args.urls,
             inputs,
             output: match (args.stdout, args.json) {
@@ -197,6 +198,9 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     if let Some(bytes) = read("--min-speed", &args.min_speed, values::speed)? {
         builder = builder.min_speed(bytes);
     }
+    if args.compressed {
+        builder = compressed(builder)?;
+    }
     for text in &args.resolve {
         builder = builder.resolve(values::resolve(text).ok_or_else(|| refuse("--resolve", text))?);
     }
@@ -238,6 +242,17 @@ fn header(text: &str) -> Result<Header, Failure> {
     })
 }
 
+#[cfg(feature = "compressed")]
+fn compressed(builder: Builder) -> Result<Builder, Failure> {
+    Ok(builder.compression(smolget::Compression::Asked))
+}
+
+#[cfg(not(feature = "compressed"))]
+fn compressed(_builder: Builder) -> Result<Builder, Failure> {
+    let message = "--compressed: this smolget was built without it; build it with the feature `compressed`";
+    Err(Failure::Usage(message.to_owned()))
+}
+
 /// The longest netrc file that is read, in bytes: what is longer is something else.
 const MAX_NETRC: u64 = 1 << 20;
 
@@ -252,6 +267,11 @@ fn netrc(file: &str) -> Result<Netrc, Failure> {
         Ok(length) if length as u64 > MAX_NETRC => Err(unusable("it is over 1 MiB")),
         Ok(_) => Netrc::parse(&text).map_err(|why| unusable(&why)),
     }
+}
+
+fn memory_need(args: &Args) -> memory::Need {
+    let need = if args.stdout && !args.head { memory::Need::HOLDING } else { memory::Need::USUAL };
+    if args.compressed { need.decoding() } else { need }
 }
 
 /// What becomes of a body: `--stdout` and `--discard` say more than `--dir`; with `--head` there is none.
@@ -353,6 +373,8 @@ mod tests {
             ("-A me", plain().user_agent("me")),
             ("--connect-timeout 1 --timeout 2s --max-time 3000ms", plain().limits(limits)),
             ("--deadline 1s", plain().deadline(second)),
+            #[cfg(feature = "compressed")]
+            ("--compressed", plain().compression(smolget::Compression::Asked)),
             ("--failed f", plain().tell_entries()),
             ("--wait-online 1m", plain().wait_online(60 * second)),
             ("--retries 0 --max-redirects=0", plain().retries(0).max_redirects(0)),

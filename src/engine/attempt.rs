@@ -17,6 +17,7 @@ use futures_lite::{AsyncBufReadExt, future};
 use sha2::{Digest, Sha256};
 use surf::Url;
 
+use super::body::Body;
 use super::content_range;
 use super::gatekeeper::Gatekeeper;
 use super::leash::Leash;
@@ -161,8 +162,9 @@ async fn finish(
     if run.config.method == Method::Head || status == 304 {
         return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
+    let body = Body::new(run.config.compression, head, body)?;
     let mut keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous));
-    let whole = admit(&keeper, head, body.length())?;
+    let whole = admit(&keeper, head, body.length())?.filter(|_| body.is_as_sent());
     let mut sink = run.sink(target, answer, body.length());
     leash.begin_body(run.config.courtesy.min_speed);
     let received = receive(run, job, leash, body, &mut sink, &mut keeper).await;
@@ -191,7 +193,7 @@ async fn receive(
     run: &Run,
     job: &Job,
     leash: &mut Leash,
-    mut body: BodyReader,
+    mut body: Body,
     sink: &mut Sink,
     keeper: &mut Gatekeeper,
 ) -> Result<(), Error> {
@@ -237,7 +239,7 @@ enum Piped {
 }
 
 /// Takes the rest of a long body, whose length is known, to its end past this program's memory.
-async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut BodyReader, sink: &mut Sink) -> Result<Piped, Error> {
+async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut Body, sink: &mut Sink) -> Result<Piped, Error> {
     let mut turns = 0;
     let piece = run.meter.as_ref().map_or(usize::MAX, Meter::piece);
     loop {

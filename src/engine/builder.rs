@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Fetcher;
+#[cfg(feature = "compressed")]
+use crate::config::Compression;
 use crate::config::{
     Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES, Reach, Resolve, Trust,
 };
@@ -110,6 +112,16 @@ impl Builder {
     #[must_use]
     pub fn max_redirects(mut self, redirects: u32) -> Self {
         self.config.max_redirects = redirects;
+        self
+    }
+
+    /// Whether servers may compress bodies on their way; they are not asked to unless set. A body is then counted, limited and
+    /// digested as it is kept, decoded; one that is not what it says fails with kind
+    /// [`Encoding`](crate::ErrorKind::Encoding). Where the feature `compressed` is off there is no such setting.
+    #[cfg(feature = "compressed")]
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.config.compression = compression;
         self
     }
 

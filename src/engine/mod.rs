@@ -10,9 +10,12 @@
 //! takes outcomes, the workers stop taking jobs, and when they do, nobody reads the list.
 
 mod attempt;
+mod body;
 mod builder;
 mod clock;
 mod content_range;
+#[cfg(feature = "compressed")]
+mod decode;
 mod dispatch;
 mod feed;
 mod fetch;

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use surf::Url;
 use surf::http::auth::BasicAuth;
 
-use crate::config::Config;
+use crate::config::{Compression, Config};
 use crate::error::{Error, ErrorKind};
 use crate::header::Header;
 use crate::job::Job;
@@ -74,7 +74,9 @@ fn encode<'h>(
     own: impl Iterator<Item = &'h Header> + Clone,
     credentials: Option<String>,
 ) -> Result<Fields, Error> {
-    let defaults = [("User-Agent", Some(config.user_agent.as_str())), ("Accept", Some("*/*"))];
+    let codings = (config.compression == Compression::Asked).then_some("gzip, deflate");
+    let user_agent = Some(config.user_agent.as_str());
+    let defaults = [("User-Agent", user_agent), ("Accept", Some("*/*")), ("Accept-Encoding", codings)];
     let authorization = [("Authorization", credentials.as_deref())];
     // A header that the user gives replaces the one that would be sent anyway.
     let missing = defaults
