@@ -359,3 +359,28 @@ fn a_fetcher_trusts_whom_it_is_told_to() {
     assert!(fetch_one(Fetcher::builder().trust(smolget::Trust::Pem(roots)), server.url("/")).is_ok());
     assert_eq!(kind(&fetch_one(Fetcher::builder(), server.url("/"))), ErrorKind::Tls);
 }
+
+#[test]
+fn a_job_that_waits_at_the_front_of_an_ordered_run_stops_none_but_those_too_far_ahead() {
+    let server = Server::start(|request| match (request.target.as_str(), request.visit) {
+        ("/0", 1) => Reply::status(500).field("Retry-After", "1"),
+        _ => Reply::ok("x"),
+    });
+    let other = Server::always(Reply::ok("x"));
+    let host = |n| if n % 2 == 0 { &server } else { &other };
+    let urls: Vec<String> = (0..60).map(|n| host(n).url(&format!("/{n}"))).collect();
+    let fetcher = Fetcher::builder().jobs(2).per_host(1).build().unwrap();
+    let outcomes: Vec<Outcome> = block_on(fetcher.fetch_in_order(stream::iter(urls.clone())).collect());
+    assert!(outcomes.iter().all(Outcome::is_ok));
+    assert!(outcomes.iter().map(Outcome::url).eq(urls));
+}
+
+#[test]
+fn limits_out_of_range_are_brought_into_it() {
+    let debug = |builder: smolget::Builder| format!("{builder:?}");
+    let builder = Fetcher::builder;
+    assert_eq!(debug(builder().per_host(0)), debug(builder().per_host(1)));
+    assert_eq!(debug(builder().rate(f64::NAN)), debug(builder().rate(*smolget::RATES.start())));
+    assert_eq!(debug(builder().rate(f64::INFINITY)), debug(builder().rate(*smolget::RATES.end())));
+    assert_eq!(debug(builder().limit_rate(0)), debug(builder().limit_rate(1)));
+}

@@ -9,11 +9,19 @@
 //! A host has a lane while there is something to know of it: tickets, a wish to be left alone, that it can't be reached. Those
 //! that may not go are overtaken by others' tickets, as far as the list is read ahead.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+mod hosts;
+mod lane;
+mod later;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use super::standing::{Contact, Standing};
+use self::hosts::{Hosts, Worth};
+use self::lane::{Gate, Lane};
+use self::later::Later;
+use super::standing::Contact;
 use crate::error::ErrorKind;
 
 /// How many bytes of tickets, about, may be held or wait: some 256 with URLs as they are. Past that the list is read no further.
@@ -21,15 +29,6 @@ const MAX_LOAD: usize = 256 * 1024;
 
 /// How long workers are idle before the list is read further than is usual: the first answer of a host takes its time, too.
 const PATIENCE: Duration = Duration::from_millis(30);
-
-/// How many hosts are remembered of which there is nothing to know.
-const MAX_IDLE: usize = 1024;
-
-/// How many are remembered at most, those with tickets aside: enough for lists that are asked slowly, host by host.
-const MAX_HOSTS: usize = 16 * 1024;
-
-/// How late a ticket may go without its host's next going later, too: timers are never early.
-const LATENESS: Duration = Duration::from_millis(20);
 
 /// Which part of the workers a host may have that has not answered yet.
 const SHARE: usize = 8;
@@ -108,11 +107,7 @@ pub(super) struct Lanes<T> {
     rules: Rules,
     lanes: Vec<Lane<T>>,
     free: Vec<LaneId>,
-    hosts: HashMap<Box<str>, LaneId>,
-    /// How many hosts there may be before some are forgotten.
-    limit: usize,
-    /// The host of the last ticket: the next is often for the same.
-    last: (String, LaneId),
+    hosts: Hosts,
     /// The lanes that hold tickets.
     holding: Vec<LaneId>,
     held: usize,
@@ -131,51 +126,6 @@ pub(super) struct Lanes<T> {
     dry_since: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Lane<T> {
-    held: VecDeque<(u64, T)>,
-    out: usize,
-    /// In all: out, held, or for later.
-    tickets: usize,
-    /// How many may be out.
-    most: usize,
-    standing: Standing,
-    parked: Option<Instant>,
-    /// When the next may go, where there is an interval.
-    turn: Option<Instant>,
-}
-
-/// A ticket that is to come again.
-#[derive(Debug)]
-struct Later<T> {
-    due: Instant,
-    lane: LaneId,
-    place: u64,
-    ticket: T,
-}
-
-/// Whether a lane's next ticket may go.
-enum Gate {
-    Open(Outlook),
-    /// Not now: not before then, or not before something happens.
-    Shut(Option<Instant>),
-}
-
-impl<T> Lane<T> {
-    fn new(most: usize) -> Self {
-        Self { held: VecDeque::new(), out: 0, tickets: 0, most, standing: Standing::new(), parked: None, turn: None }
-    }
-
-    /// Whether it is to be left alone, and until when.
-    fn until(&self, now: Instant) -> Option<Instant> {
-        self.parked.max(self.standing.resume()).max(self.turn).filter(|until| *until > now)
-    }
-
-    fn is_to_be_remembered(&self, now: Instant) -> bool {
-        self.until(now).is_some() || self.standing.matters(now)
-    }
-}
-
 impl<T: Load> Lanes<T> {
     pub fn new(rules: Rules) -> Self {
         let mut nowhere = Lane::new(usize::MAX);
@@ -184,9 +134,7 @@ impl<T: Load> Lanes<T> {
             rules,
             lanes: vec![nowhere],
             free: Vec::new(),
-            hosts: HashMap::new(),
-            limit: MAX_IDLE,
-            last: (String::new(), NO_HOST),
+            hosts: Hosts::default(),
             holding: Vec::new(),
             held: 0,
             later: BinaryHeap::new(),
@@ -351,21 +299,11 @@ impl<T: Load> Lanes<T> {
         if self.is_released {
             return Gate::Open(Outlook::Good);
         }
-        if let Some(kind) = lane.standing.down(now) {
-            return Gate::Open(Outlook::Down(kind));
-        }
-        if let Some(until) = lane.until(now) {
-            return Gate::Shut(Some(until));
-        }
-        let (outlook, most) = match lane.standing.is_proven() {
-            true => (Outlook::Good, usize::MAX),
-            false => (Outlook::Unknown, unproven),
-        };
         // Queued tickets would all go at once when workers are free: with an interval none are.
         if self.rules.interval.is_some() && self.out >= self.rules.workers {
             return Gate::Shut(None);
         }
-        if lane.out < most.min(lane.most) { Gate::Open(outlook) } else { Gate::Shut(None) }
+        lane.gate(now, unproven)
     }
 
     fn share(&self) -> usize {
@@ -400,8 +338,7 @@ impl<T: Load> Lanes<T> {
             lane.out += 1;
             epoch = lane.standing.epoch();
             if let Some(interval) = self.rules.interval.filter(|_| id != NO_HOST) {
-                let due = lane.turn.filter(|turn| *turn + LATENESS > now);
-                lane.turn = Some(due.unwrap_or(now) + interval);
+                lane.take_turn(interval, now);
             }
         }
         Pass { lane: id, outlook, epoch, place }
@@ -470,46 +407,30 @@ impl<T: Load> Lanes<T> {
         if host.is_empty() {
             return NO_HOST;
         }
-        if self.last.0 == host {
-            return self.last.1;
+        if let Some(id) = self.hosts.find(host) {
+            return id;
         }
-        let id = match self.hosts.get(host) {
-            Some(id) => *id,
-            None => self.open(host, now),
-        };
-        self.last.0.clear();
-        self.last.0.push_str(host);
-        self.last.1 = id;
-        id
-    }
-
-    fn open(&mut self, host: &str, now: Instant) -> LaneId {
-        if self.hosts.len() >= self.limit {
+        if self.hosts.is_full() {
             self.forget(now);
         }
         let id = self.free.pop().unwrap_or_else(|| {
             self.lanes.push(Lane::new(self.rules.per_host));
             LaneId(u32::try_from(self.lanes.len() - 1).unwrap_or(u32::MAX))
         });
-        self.hosts.insert(host.into(), id);
+        self.hosts.insert(host, id);
         id
     }
 
-    /// Forgets hosts of which there is nothing to know; where there are very many, all that have no tickets.
     fn forget(&mut self, now: Instant) {
-        let is_full = self.hosts.len() >= MAX_HOSTS;
-        let (lanes, free, most) = (&mut self.lanes, &mut self.free, self.rules.per_host);
-        self.hosts.retain(|_, id| {
-            let Some(lane) = lanes.get_mut(id.index()) else { return false };
-            let stays = lane.tickets > 0 || !is_full && lane.is_to_be_remembered(now);
-            if !stays {
-                *lane = Lane::new(most);
-                free.push(*id);
+        let mut forgotten = Vec::new();
+        let worth = |id: LaneId| self.lanes.get(id.index()).map_or(Worth::Nothing, |lane| lane.worth(now));
+        self.hosts.forget(worth, |id| forgotten.push(id));
+        for id in &forgotten {
+            if let Some(lane) = self.lanes.get_mut(id.index()) {
+                *lane = Lane::new(self.rules.per_host);
             }
-            stays
-        });
-        self.last.0.clear();
-        self.limit = (self.hosts.len() * 2).clamp(MAX_IDLE, MAX_HOSTS);
+        }
+        self.free.extend(forgotten);
     }
 }
 
@@ -521,258 +442,5 @@ fn is_over(since: Option<Instant>, now: Instant) -> bool {
 impl LaneId {
     fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-impl<T> PartialEq for Later<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<T> Eq for Later<T> {}
-
-impl<T> PartialOrd for Later<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for Later<T> {
-    /// The soonest is the greatest: the heap gives that first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.due, other.place).cmp(&(self.due, self.place))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The name of the ticket is enough.
-    impl Load for u64 {
-        fn load(&self) -> usize {
-            1024
-        }
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-    const RULES: Rules = Rules { workers: 8, per_host: usize::MAX, interval: None, retries: 3 };
-
-    fn lanes(workers: usize) -> (Lanes<u64>, Instant) {
-        (Lanes::new(Rules { workers, ..RULES }), Instant::now())
-    }
-
-    /// Ends a ticket, in this way.
-    fn end(lanes: &mut Lanes<u64>, pass: Pass, contact: Contact, now: Instant) -> Queued {
-        lanes.ended(pass, contact, None, now, || 1.0)
-    }
-
-    /// Has a host answer once.
-    fn prove(lanes: &mut Lanes<u64>, host: &str, now: Instant) {
-        let (_, pass) = lanes.admit(host, 0, now).unwrap();
-        end(lanes, pass, Contact::Made, now);
-    }
-
-    fn next(lanes: &mut Lanes<u64>, now: Instant) -> Option<u64> {
-        lanes.next(now).map(|(ticket, _)| ticket)
-    }
-
-    #[test]
-    fn a_host_that_answers_may_have_all_workers_and_a_new_one_an_eighth() {
-        let (mut lanes, now) = lanes(16);
-        assert!((0..2).all(|n| lanes.admit("new", n, now).is_some()));
-        assert!(lanes.admit("new", 2, now).is_none());
-        prove(&mut lanes, "good", now);
-        assert!((0..40).all(|n| lanes.admit("good", n, now).is_some()));
-        assert_eq!(next(&mut lanes, now), None);
-    }
-
-    #[test]
-    fn the_first_answer_lets_the_rest_go_in_the_lists_order() {
-        let (mut lanes, now) = lanes(8);
-        let (_, pass) = lanes.admit("a", 1, now).unwrap();
-        assert_eq!(pass.outlook, Outlook::Unknown);
-        for n in 2..5 {
-            assert!(lanes.admit("a", n, now).is_none());
-        }
-        lanes.answered(pass.lane);
-        assert_eq!([2, 3, 4].map(Some), [(); 3].map(|()| next(&mut lanes, now)));
-        let (_, pass) = lanes.admit("a", 5, now).unwrap();
-        assert_eq!(pass.outlook, Outlook::Good);
-    }
-
-    #[test]
-    fn others_overtake_a_host_that_is_left_alone_until_it_may_be_asked() {
-        let (mut lanes, now) = lanes(8);
-        prove(&mut lanes, "a", now);
-        let (_, first) = lanes.admit("a", 1, now).unwrap();
-        let (second, pass) = lanes.admit("a", 2, now).unwrap();
-        let queued = lanes.ended(first, Contact::Made, Some(9 * SECOND), now, || 1.0);
-        assert_eq!(queued, Queued::Recall);
-        lanes.recall(pass, second);
-        lanes.give_back("a", first, 9 * SECOND, 1, now);
-        assert!(lanes.admit("a", 3, now).is_none() && lanes.admit("b", 4, now).is_some());
-        assert_eq!((next(&mut lanes, now), lanes.wake(now)), (None, Some(now + 9 * SECOND)));
-        let then = now + 9 * SECOND;
-        assert_eq!([1, 2, 3].map(Some), [(); 3].map(|()| next(&mut lanes, then)));
-    }
-
-    #[test]
-    fn a_host_that_is_missed_waits_as_one_and_all_its_tickets_fail_when_it_is_down() {
-        let (mut lanes, mut now) = lanes(8);
-        let (mut ticket, mut pass) = lanes.admit("dead", 1, now).unwrap();
-        for n in 2..10 {
-            assert!(lanes.admit("dead", n, now).is_none());
-        }
-        for wait in [1, 2, 4] {
-            end(&mut lanes, pass, Contact::Missed(ErrorKind::Dns), now);
-            lanes.give_back("dead", pass, SECOND, ticket, now);
-            assert_eq!((next(&mut lanes, now), lanes.wake(now)), (None, Some(now + wait * SECOND)));
-            now += wait * SECOND;
-            (ticket, pass) = lanes.next(now).unwrap();
-            assert_eq!((ticket, pass.outlook), (1, Outlook::Unknown));
-            assert!(lanes.next(now).is_none());
-        }
-        end(&mut lanes, pass, Contact::Missed(ErrorKind::Dns), now);
-        for n in 2..10 {
-            let (ticket, pass) = lanes.next(now).unwrap();
-            assert_eq!((ticket, pass.outlook), (n, Outlook::Down(ErrorKind::Dns)));
-            end(&mut lanes, pass, Contact::Unknown, now);
-        }
-        let (_, pass) = lanes.admit("dead", 10, now + 59 * SECOND).unwrap();
-        assert_eq!(pass.outlook, Outlook::Down(ErrorKind::Dns));
-        end(&mut lanes, pass, Contact::Unknown, now);
-        let (_, pass) = lanes.admit("dead", 11, now + 60 * SECOND).unwrap();
-        assert_eq!(pass.outlook, Outlook::Unknown);
-    }
-
-    #[test]
-    fn a_host_may_have_so_many_out_and_each_that_ends_makes_room() {
-        let (mut lanes, now) = (Lanes::new(Rules { per_host: 2, ..RULES }), Instant::now());
-        prove(&mut lanes, "a", now);
-        let (_, first) = lanes.admit("a", 1, now).unwrap();
-        assert!(lanes.admit("a", 2, now).is_some() && lanes.admit("a", 3, now).is_none());
-        assert!(lanes.admit("b", 4, now).is_some() && next(&mut lanes, now).is_none());
-        end(&mut lanes, first, Contact::Made, now);
-        assert_eq!((next(&mut lanes, now), next(&mut lanes, now)), (Some(3), None));
-        assert!((0..10).all(|n| lanes.admit("", n, now).is_some()));
-    }
-
-    #[test]
-    fn a_hosts_tickets_go_at_their_intervals_whoever_is_late() {
-        let interval = Some(SECOND / 10);
-        let (mut lanes, now) = (Lanes::new(Rules { interval, ..RULES }), Instant::now());
-        prove(&mut lanes, "a", now);
-        let mut passes: Vec<_> = (0..30).filter_map(|n| lanes.admit("a", n, now)).collect();
-        assert!(passes.is_empty() && lanes.admit("b", 99, now).is_some());
-        // A few milliseconds late each time, as timers are.
-        for n in 1..8_u32 {
-            let due = now + SECOND * n / 10;
-            assert_eq!(lanes.wake(now), Some(due));
-            assert!(lanes.next(due - SECOND / 1000).is_none());
-            passes.extend(lanes.next(due + SECOND / 200));
-            assert_eq!(passes.len(), n as usize);
-        }
-        // All workers are busy: nothing is queued, to go at once later.
-        assert!(lanes.next(now + 60 * SECOND).is_none());
-        end(&mut lanes, passes[0].1, Contact::Made, now);
-        assert!(lanes.next(now + 60 * SECOND).is_some() && lanes.next(now + 60 * SECOND).is_none());
-    }
-
-    #[test]
-    fn a_tickets_own_wait_is_its_own_and_its_place_is_kept() {
-        let (mut lanes, now) = lanes(8);
-        prove(&mut lanes, "a", now);
-        let (ticket, pass) = lanes.admit("a", 1, now).unwrap();
-        end(&mut lanes, pass, Contact::Made, now);
-        lanes.give_back("a", pass, SECOND, ticket, now);
-        assert!(lanes.admit("a", 2, now).is_some() && !lanes.is_empty());
-        assert_eq!((next(&mut lanes, now), lanes.wake(now)), (None, Some(now + SECOND)));
-        assert_eq!(next(&mut lanes, now + SECOND), Some(1));
-    }
-
-    #[test]
-    fn a_mirror_goes_by_its_own_host() {
-        let (mut lanes, now) = lanes(8);
-        let (ticket, pass) = lanes.admit("dead", 1, now).unwrap();
-        end(&mut lanes, pass, Contact::Missed(ErrorKind::Connect), now);
-        lanes.give_back("mirror", pass, Duration::ZERO, ticket, now);
-        assert_eq!(next(&mut lanes, now), Some(1));
-    }
-
-    #[test]
-    fn the_list_is_read_as_far_as_there_are_workers_and_further_when_some_are_idle() {
-        let (mut lanes, now) = lanes(8);
-        let mut read = 0;
-        let mut read_on = |lanes: &mut Lanes<u64>, now| {
-            while lanes.wants_more(now) {
-                read += 1;
-                lanes.admit("a", read, now);
-            }
-            read
-        };
-        assert_eq!(read_on(&mut lanes, now), 9);
-        assert!(next(&mut lanes, now).is_none());
-        assert_eq!((read_on(&mut lanes, now), lanes.wake(now)), (9, Some(now + PATIENCE)));
-        assert_eq!(read_on(&mut lanes, now + PATIENCE), 257);
-    }
-
-    #[test]
-    fn a_host_that_is_alone_may_have_idle_workers_though_it_has_not_answered() {
-        for (supply, most) in [(Supply::Ended, 8), (Supply::Dry, 7), (Supply::Open, 1)] {
-            let (mut lanes, now) = lanes(8);
-            for n in 0..20 {
-                lanes.admit("a", n, now);
-            }
-            lanes.is_dry(now);
-            let then = now + PATIENCE;
-            while lanes.stretch(then, supply).is_some() {}
-            assert_eq!(lanes.out, most, "{supply:?}");
-        }
-        let (mut lanes, now) = lanes(8);
-        for n in 0..20 {
-            lanes.admit(["a", "b"][n as usize % 2], n, now);
-        }
-        assert!(lanes.stretch(now, Supply::Ended).is_none());
-    }
-
-    #[test]
-    fn a_run_that_is_over_lets_everything_go() {
-        let (mut lanes, now) = lanes(8);
-        let (ticket, pass) = lanes.admit("a", 1, now).unwrap();
-        lanes.admit("a", 2, now);
-        end(&mut lanes, pass, Contact::Made, now);
-        lanes.give_back("a", pass, 100 * SECOND, ticket, now);
-        lanes.release();
-        for n in [1, 2] {
-            let (ticket, pass) = lanes.next(now).unwrap();
-            assert_eq!(ticket, n);
-            end(&mut lanes, pass, Contact::Unknown, now);
-        }
-        assert!(lanes.is_empty());
-    }
-
-    #[test]
-    fn of_many_hosts_those_are_forgotten_of_which_there_is_nothing_to_know() {
-        let (mut lanes, now) = lanes(8);
-        let (_, pass) = lanes.admit("parked", 0, now).unwrap();
-        lanes.ended(pass, Contact::Made, Some(SECOND), now, || 1.0);
-        for n in 0..100_000 {
-            prove(&mut lanes, &n.to_string(), now);
-        }
-        assert!(lanes.lanes.len() <= MAX_IDLE + 2, "{}", lanes.lanes.len());
-        assert!(lanes.admit("parked", 1, now).is_none());
-    }
-
-    #[test]
-    fn what_has_no_host_may_always_go() {
-        let (mut lanes, now) = lanes(1);
-        let passes: Vec<_> = (0..10).map(|n| lanes.admit("", n, now).unwrap().1).collect();
-        assert!(passes.iter().all(|pass| pass.is_free()));
-        for pass in passes {
-            end(&mut lanes, pass, Contact::Unknown, now);
-        }
-        assert!(lanes.is_empty());
     }
 }
