@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ pub(crate) struct Dialler {
     /// Whose idle connections make room for new ones.
     pool: Arc<Pool>,
 }
+
+/// A connection on its way.
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Tcp, Error>> + Send + 'a>>;
 
 impl Dialler {
     pub(super) fn new(network: &Network, pool: Arc<Pool>) -> Self {
@@ -80,12 +83,16 @@ impl Dialler {
     }
 
     /// Looks a host up and connects to it.
-    async fn host(&self, budget: &mut Budget, host: Host<&str>, port: u16) -> Result<Tcp, Error> {
-        let look_up = self.resolver.addresses(host.clone(), port);
-        let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, port)?;
-        log::debug!("{}: connecting to {addresses:?}", escape(&host.to_string()));
-        let dial = self.dial(&addresses, port);
-        budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, port))
+    ///
+    /// Behind a pointer: three ways lead here, and each would have all of it in the program once more.
+    fn host<'a>(&'a self, budget: &'a mut Budget, host: Host<&'a str>, port: u16) -> Connecting<'a> {
+        Box::pin(async move {
+            let look_up = self.resolver.addresses(host.clone(), port);
+            let addresses = reach::admit(self.reach, budget.spend(Phase::Dns, look_up).await??, port)?;
+            log::debug!("{}: connecting to {addresses:?}", escape(&host.to_string()));
+            let dial = self.dial(&addresses, port);
+            budget.spend(Phase::Connect, dial).await?.map_err(|error| connect_error(error, port))
+        })
     }
 
     /// Connects. Where the process is out of descriptors, an idle connection makes room, or another transfer that ends.
