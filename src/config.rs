@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub wait_online: Option<Duration>,
     /// Further attempts after the first at each URL of a job, for what can pass.
     pub retries: u32,
+    pub after_cut: AfterCut,
     pub max_redirects: u32,
     pub gates: Gates,
     pub on_failure: OnFailure,
@@ -55,6 +56,12 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Whether a body that was cut is gone on with.
+    pub fn goes_on(&self) -> bool {
+        let saves = matches!(self.keep, Keep::Save { .. }) && self.method == Method::Get;
+        saves && self.after_cut == AfterCut::GoOn
+    }
+
     /// Whether files are compared with what servers have.
     pub fn syncs(&self) -> bool {
         matches!(self.keep, Keep::Save { existing: Existing::Sync, .. }) && self.method == Method::Get
@@ -142,6 +149,17 @@ pub enum Durability {
     Written,
     /// A power cut, too: file and folder were synced. Many files share one wait for the disk.
     Synced,
+}
+
+/// What becomes of a body that is to be saved and was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterCut {
+    /// Nothing is left of it; the next attempt starts from the beginning.
+    #[default]
+    StartOver,
+    /// The part that has come is left in a hidden file, and the next attempt, in this run or a later one, asks for the rest, if
+    /// the server has a strong validator for the file.
+    GoOn,
 }
 
 /// What a failed job does to the rest of the run.
@@ -247,6 +265,7 @@ impl Default for Config {
             deadline: None,
             wait_online: None,
             retries: 3,
+            after_cut: AfterCut::default(),
             max_redirects: 10,
             gates: Gates::default(),
             on_failure: OnFailure::default(),

@@ -53,8 +53,8 @@ mod transport;
 mod url;
 
 pub use config::{
-    Compression, DEFAULT_JOBS, Durability, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES,
-    Reach, Resolve, Trust, USER_AGENT,
+    AfterCut, Compression, DEFAULT_JOBS, Durability, Existing, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method,
+    OnFailure, RATES, Reach, Resolve, Trust, USER_AGENT,
 };
 pub use engine::{Builder, Fetcher, Outcomes, Stopper, Traffic};
 pub use error::{Error, ErrorKind, Phase};

@@ -83,6 +83,10 @@ pub struct Args {
     #[argh(switch)]
     pub sync: bool,
 
+    /// go on with what was cut, in this run and in the next, if the server can tell that the file is the same
+    #[argh(switch, short = 'c')]
+    pub r#continue: bool,
+
     /// do not fetch a job whose file exists already
     #[argh(switch)]
     pub skip_existing: bool,

@@ -28,6 +28,7 @@ const FLAGS: &[Flag] = &[
     Flag::long("--stdout", Takes::Nothing),
     Flag::long("--durable", Takes::Nothing),
     Flag::long("--sync", Takes::Nothing),
+    Flag::new('c', "--continue", Takes::Nothing),
     Flag::long("--skip-existing", Takes::Nothing),
     Flag::long("--json", Takes::Nothing),
     Flag::long("--failed", Takes::One("a file")),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use smolget::text::{conceal, conceal_value, escape};
 use smolget::{
-    Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Gates, Header, Keep, Limits, MAX_JOBS, Method, Netrc,
-    OnFailure, Pages, Reach, Trust,
+    AfterCut, Builder, DEFAULT_JOBS, Durability, Existing, Family, Fetcher, Gates, Header, Keep, Limits, MAX_JOBS,
+    Method, Netrc, OnFailure, Pages, Reach, Trust,
 };
 
 use super::args::Args;
@@ -96,6 +96,7 @@ impl Options {
         }
         for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
             exclude("--sync", args.sync, other, has_other)?;
+            exclude("--continue", args.r#continue, other, has_other)?;
         }
         exclude("--sync", args.sync, "--skip-existing", args.skip_existing)?;
         exclude("--min-size", args.min_size.is_some(), "--head", args.head)?;
@@ -213,8 +214,9 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     let durability = if args.durable { Durability::Synced } else { Durability::Written };
     let reach = if args.deny_private { Reach::Public } else { Reach::Anywhere };
     let method = if args.head { Method::Head } else { Method::Get };
+    let after_cut = if args.r#continue { AfterCut::GoOn } else { AfterCut::StartOver };
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn };
-    Ok(builder.durability(durability).reach(reach).method(method).on_failure(on_failure))
+    Ok(builder.durability(durability).reach(reach).method(method).on_failure(on_failure).after_cut(after_cut))
 }
 
 /// Reads the value of an option if it was given.
@@ -363,6 +365,7 @@ mod tests {
             ("", plain()),
             ("-d out --skip-existing", plain().keep(save("out", Existing::Skip))),
             ("-d out --sync", plain().keep(save("out", Existing::Sync))),
+            ("-c", plain().after_cut(AfterCut::GoOn)),
             ("--discard -d out", plain().keep(Keep::Count)),
             ("--stdout -d out", plain().keep(Keep::Hold)),
             ("--head --stdout", plain().keep(Keep::Count).method(Method::Head)),
@@ -446,6 +449,7 @@ mod tests {
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
             ("--durable --head", "--durable and --head exclude each other; give one of them"),
+            ("-c --stdout", "--continue and --stdout exclude each other; give one of them"),
             ("--sync --stdout", "--sync and --stdout exclude each other; give one of them"),
             ("--skip-existing --sync", "--sync and --skip-existing exclude each other; give one of them"),
             ("--min-ratio 1 --stdout", "--min-ratio and --stdout exclude each other; give one of them"),

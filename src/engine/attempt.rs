@@ -3,7 +3,8 @@
 //! ```text
 //!  send ─▶ head ─┬▶ redirect ─▶ drain ─▶ send …
 //!                ├▶ 400 and above, or a redirect that is refused ─▶ drain ─▶ failed
-//!                ├▶ a part of the file ─▶ failed
+//!                ├▶ what comes after our part ─▶ joined to it
+//!                ├▶ another part of the file ─▶ failed
 //!                ├▶ 304 to our question ─▶ left as it is
 //!                └▶ body ─▶ counted, hashed, kept ─▶ verified ─▶ committed, or left to `gather`
 //! ```
@@ -23,16 +24,17 @@ use super::gatekeeper::Gatekeeper;
 use super::leash::Leash;
 use super::meter::Meter;
 use super::redirect::{self, Verdict};
+use super::resume::{self, Said};
 use super::retry;
 use super::route::Route;
 use super::run::Run;
-use super::target::{Inquiry, Target};
+use super::target::{self, Inquiry, Target};
 use super::ticket::Shift;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
-use crate::job::Job;
+use crate::job::{Checksum, Job};
 use crate::outcome::Kept;
-use crate::output::{Complete, Sink};
+use crate::output::{Complete, Leftover, Rest, Sink};
 use crate::reactor::{Room, Spliced};
 use crate::text::Shown;
 use crate::transport::{self, BodyReader, Head, Received};
@@ -52,6 +54,8 @@ pub(super) struct Record {
     pub attempts: u32,
     /// Followed in the last attempt.
     pub redirects: u32,
+    /// The length of the part that the last attempt had to go on with.
+    pub part: u64,
     /// Of the last final response.
     pub status: Option<u16>,
     /// The last that was asked, where that is not the job's own.
@@ -71,6 +75,33 @@ pub(super) struct Setback {
 pub(super) struct Answer<'a> {
     pub head: &'a Head,
     pub inquiry: Option<&'a Inquiry>,
+}
+
+/// The part of a body that is there, and the length of the whole.
+#[derive(Debug)]
+struct Part {
+    rest: Rest,
+    whole: u64,
+}
+
+impl Answer<'_> {
+    /// What the response, whose body has this length if that is known, is to a part that is there.
+    fn judge(&self, rest: Option<&Rest>, length: Option<u64>) -> resume::Answer {
+        let Some(rest) = rest.filter(|_| self.inquiry.is_some_and(Inquiry::asks_for_rest)) else {
+            return resume::Answer::Usual;
+        };
+        let head = self.head;
+        let mut ranges = head.values("content-range");
+        let said = Said {
+            status: head.status(),
+            range: ranges.next().filter(|_| ranges.next().is_none()),
+            etag: head.value("etag"),
+            last_modified: head.value("last-modified"),
+            is_coded: target::is_coded(head),
+            length,
+        };
+        resume::judge(&said, &rest.origin, rest.length)
+    }
 }
 
 impl From<Error> for Setback {
@@ -95,12 +126,17 @@ pub(super) async fn attempt(
     record.attempts = record.attempts.saturating_add(1);
     record.last_url = (*url != job.url).then(|| url.clone());
     let mut url = Cow::Borrowed(url);
+    let mut rest = match (&run.folder, target) {
+        (Some(folder), Some(target)) if run.config.goes_on() => leash.hold(folder.rest(&target.name)).await?,
+        _ => None,
+    };
+    record.part = rest.as_ref().map_or(0, |rest| rest.length);
     loop {
         let inquiry = match target {
-            Some(target) => target.inquire(&run.config, job, &url, route.fields())?,
+            Some(target) => target.inquire(&run.config, job, &url, route.fields(), rest.as_ref())?,
             None => None,
         };
-        let fields = inquiry.as_ref().and_then(Inquiry::question).unwrap_or(route.fields()).clone();
+        let fields = inquiry.as_ref().and_then(Inquiry::fields).unwrap_or(route.fields()).clone();
         let request = run.messages.request(run.config.method, url.as_ref().clone(), fields);
         let sent = leash.hold(run.client.send(request)).await?;
         let Received { head, body } = run.messages.received(sent)?;
@@ -108,9 +144,25 @@ pub(super) async fn attempt(
         let max = run.config.max_redirects;
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {
-                record.status = Some(head.status());
                 let answer = Answer { head: &head, inquiry: inquiry.as_ref() };
-                return finish(run, job, target, leash, &answer, body).await;
+                let part = match (answer.judge(rest.as_ref(), body.length()), rest.take()) {
+                    (resume::Answer::Rest(whole), Some(rest)) => Some(Part { rest, whole }),
+                    (resume::Answer::Complete, Some(rest)) => Some(Part { whole: rest.length, rest }),
+                    (resume::Answer::Other, Some(rest)) => {
+                        log::debug!("{}: status {} is not the rest of the part", Shown(&url), head.status());
+                        drain(leash, body).await;
+                        rest.remove().await;
+                        continue;
+                    }
+                    // It is of what was there before.
+                    (resume::Answer::Usual, Some(rest)) if head.status() < 400 => {
+                        rest.remove().await;
+                        None
+                    }
+                    _ => None,
+                };
+                record.status = Some(head.status());
+                return finish(run, job, target, leash, &answer, body, part).await;
             }
             Verdict::Refuse(error) => {
                 record.status = Some(head.status());
@@ -137,9 +189,13 @@ async fn finish(
     leash: &mut Leash,
     answer: &Answer<'_>,
     body: BodyReader,
+    part: Option<Part>,
 ) -> Result<Complete, Setback> {
     let head = answer.head;
     let status = head.status();
+    if let Some(part) = part {
+        return Ok(go_on(run, job, target, leash, answer, body, part).await?);
+    }
     if status >= 400 {
         drain(leash, body).await;
         let pause =
@@ -150,7 +206,7 @@ async fn finish(
         });
     }
     if status == 304
-        && answer.inquiry.is_some_and(|inquiry| inquiry.question().is_some())
+        && answer.inquiry.is_some_and(Inquiry::asks_for_changes)
         && let (Some(folder), Some(Target { name, known: Some(known) })) = (&run.folder, target)
     {
         return Ok(folder.leave(name, known).await?);
@@ -163,18 +219,68 @@ async fn finish(
         return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
     }
     let body = Body::new(run.config.compression, head, body)?;
-    let mut keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous));
+    let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous));
     let whole = admit(&keeper, head, body.length())?.filter(|_| body.is_as_sent());
-    let mut sink = run.sink(target, answer, body.length());
+    let sink = run.sink(target, answer, body.length(), None);
+    let digest = job.checksum.map(|expected| (expected, Sha256::new()));
+    Ok(keep(run, leash, Some(body), sink, keeper, digest, whole).await?)
+}
+
+/// Keeps what comes after a part that is there, and the part with it.
+async fn go_on(
+    run: &Run,
+    job: &Job,
+    target: Option<&Target>,
+    leash: &mut Leash,
+    answer: &Answer<'_>,
+    body: BodyReader,
+    Part { mut rest, whole }: Part,
+) -> Result<Complete, Error> {
+    let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous)).go_on();
+    if let Err(error) = keeper.admit(Some(whole), answer.head.values("content-type")) {
+        rest.remove().await;
+        return Err(error);
+    }
+    if job.checksum.is_some() || run.config.syncs() {
+        rest = leash.hold(rest.read()).await??;
+    }
+    let digest = job.checksum.map(|expected| (expected, rest.digest.as_deref().cloned().unwrap_or_default()));
+    let is_complete = rest.length == whole;
+    let sink = run.sink(target, answer, Some(whole), Some(rest));
+    let mut body = Some(body);
+    if is_complete && let Some(words) = body.take() {
+        drain(leash, words).await;
+    }
+    keep(run, leash, body.map(Body::AsSent), sink, keeper, digest, Some(whole)).await
+}
+
+/// Takes a body to its end, and commits it or has it ready to be.
+async fn keep(
+    run: &Run,
+    leash: &mut Leash,
+    body: Option<Body>,
+    mut sink: Sink,
+    mut keeper: Gatekeeper,
+    digest: Option<(Checksum, Sha256)>,
+    whole: Option<u64>,
+) -> Result<Complete, Error> {
     leash.begin_body(run.config.courtesy.min_speed);
-    let received = receive(run, job, leash, body, &mut sink, &mut keeper).await;
+    let received = receive(run, leash, body, &mut sink, &mut keeper, digest).await;
     leash.end_body();
     match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
-        Ok(()) => Ok(sink.finish().await?),
+        Ok(()) => sink.finish().await,
         Err(error) => {
-            discard(sink).await;
-            Err(error.into())
+            discard(sink, leftover(&error)).await;
+            Err(error)
         }
+    }
+}
+
+/// Whether what has come of a body may be the start of the whole one.
+fn leftover(error: &Error) -> Leftover {
+    match error.kind() {
+        ErrorKind::Truncated | ErrorKind::Timeout(_) | ErrorKind::Interrupted => Leftover::Part,
+        _ => Leftover::Nothing,
     }
 }
 
@@ -191,17 +297,17 @@ fn admit(keeper: &Gatekeeper, head: &Head, length: Option<u64>) -> Result<Option
 /// Reads a body to its end into `sink`, and verifies it.
 async fn receive(
     run: &Run,
-    job: &Job,
     leash: &mut Leash,
-    mut body: Body,
+    body: Option<Body>,
     sink: &mut Sink,
     keeper: &mut Gatekeeper,
+    mut digest: Option<(Checksum, Sha256)>,
 ) -> Result<(), Error> {
-    let mut digest = job.checksum.map(|expected| (expected, Sha256::new()));
     let (mut turns, mut may_splice) = (0, digest.is_none());
-    loop {
+    let mut body = body;
+    while let Some(body) = &mut body {
         if may_splice && keeper.has_seen_enough() && body.can_splice() && sink.pipe().is_some() {
-            match splice_rest(run, leash, &mut body, sink).await? {
+            match splice_rest(run, leash, body, sink).await? {
                 // How long it is was said before it came.
                 Piped::All => return Ok(()),
                 Piped::NoMore => may_splice = false,
@@ -281,12 +387,12 @@ async fn take_turn(turns: &mut u32) {
     }
 }
 
-/// Leaves nothing of a body that failed.
-async fn discard(sink: Sink) {
+/// Leaves nothing of a body that failed, or what can be gone on with.
+async fn discard(sink: Sink, leftover: Leftover) {
     let patience = async {
         Timer::after(MAX_DISCARD_TIME).await;
     };
-    future::or(sink.discard(), patience).await;
+    future::or(sink.discard(leftover), patience).await;
 }
 
 /// Reads what is left of a body that nobody wants, if that is little and comes soon. Whatever goes wrong, and a run that is

@@ -6,7 +6,8 @@ use super::Fetcher;
 #[cfg(feature = "compressed")]
 use crate::config::Compression;
 use crate::config::{
-    Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES, Reach, Resolve, Trust,
+    AfterCut, Config, Durability, Family, Keep, Limits, MAX_JOBS, MAX_TIME, Method, OnFailure, RATES, Reach, Resolve,
+    Trust,
 };
 use crate::error::Error;
 use crate::gates::Gates;
@@ -105,6 +106,13 @@ impl Builder {
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.config.retries = retries;
+        self
+    }
+
+    /// What becomes of a body that was cut; nothing unless set. Only files that [`keep`](Self::keep) saves are meant.
+    #[must_use]
+    pub fn after_cut(mut self, after_cut: AfterCut) -> Self {
+        self.config.after_cut = after_cut;
         self
     }
 

@@ -26,6 +26,9 @@ use crate::outcome::{self, Outcome};
 use crate::output::{Complete, Name, Uncommitted};
 use crate::text::Shown;
 
+/// How much more of a body an attempt has to have to begin with than the one before, if those before it are to be forgotten.
+const GAIN: u64 = 64 * 1024;
+
 /// A job that is done. A body that is still to be committed comes beside the outcome that the job has if it can be.
 pub(super) struct Done {
     pub outcome: Outcome,
@@ -153,7 +156,9 @@ async fn look(run: &Run, job: &Job, name: Option<&Name>, leash: &mut Leash) -> R
 /// What comes after an attempt that failed: another, a mirror, or nothing.
 fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback, shift: &mut Shift<'_>) -> End {
     let Setback { error, pause } = setback;
-    past.failed = past.failed.saturating_add(1);
+    // Whoever gets on is not hopeless, however often the connection is cut.
+    past.failed = if past.record.part >= past.part + GAIN { 1 } else { past.failed.saturating_add(1) };
+    past.part = past.record.part;
     let (status, chance) = (past.record.status, run.clock.chance());
     shift.failed(&error, retry::park(status, pause));
     match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {
@@ -175,7 +180,7 @@ fn give_up(job: &Job, past: &mut Past, error: Error) -> End {
     match job.mirrors.get(next) {
         Some(mirror) if is_about_the_server(&error) => {
             log::debug!("{}: {error}; trying the mirror {}", Shown(&job.url), Shown(mirror));
-            (past.mirror, past.failed) = (Some(next), 0);
+            (past.mirror, past.failed, past.part) = (Some(next), 0, 0);
             End::Again(Duration::ZERO)
         }
         _ => End::Done(Err(error)),

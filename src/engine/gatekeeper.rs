@@ -46,6 +46,11 @@ impl Gatekeeper {
         Self { gates, max_is_own: job.own_gates().max_size.is_some(), previous, start }
     }
 
+    /// For what comes after a part whose start was judged when it came.
+    pub fn go_on(self) -> Self {
+        Self { start: Start::Settled, ..self }
+    }
+
     /// Judges what the head says of it.
     pub fn admit<'a>(
         &self,

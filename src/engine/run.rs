@@ -20,7 +20,7 @@ use super::target::Target;
 use super::ticket::{Going, Report, Shift};
 use crate::config::{Config, Keep, OnFailure};
 use crate::outcome::Outcome;
-use crate::output::{Folder, Sink};
+use crate::output::{Folder, Rest, Sink};
 use crate::spare::Spare;
 use crate::transport::{Fields, Messages};
 
@@ -45,10 +45,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Where the body of a response goes, which has this length if its head says it.
-    pub fn sink(&self, target: Option<&Target>, answer: &Answer<'_>, length: Option<u64>) -> Sink {
+    /// Where the body of a response goes, which has this length if its head says it, behind a part that is there.
+    pub fn sink(&self, target: Option<&Target>, answer: &Answer<'_>, length: Option<u64>, rest: Option<Rest>) -> Sink {
         match (&self.folder, target) {
-            (Some(folder), Some(target)) => target.sink(folder, answer.inquiry, answer.head, length),
+            (Some(folder), Some(target)) => target.sink(self, folder, answer, length, rest),
             _ if self.config.keep == Keep::Hold => Sink::hold(&self.spare),
             _ => Sink::count(),
         }

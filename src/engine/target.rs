@@ -4,6 +4,7 @@
 //!  nothing there, or another file than was noted ─▶ no question
 //!  noted for another request: URL, fields ────────▶ no question        at each hop of a redirect anew
 //!  the same request ─▶ If-None-Match, else If-Modified-Since ─▶ 304: left as it is    200: compared
+//!  a part of the same request's answer ─▶ Range, If-Range ─▶ 206: joined    200: from the start    416: it may be all
 //! ```
 //!
 //! A validator goes to nobody but whom it came from, with the fields that it came for: a server may take what another
@@ -14,13 +15,14 @@ use std::sync::Arc;
 use surf::Url;
 use surf::http::url::Position;
 
+use super::attempt::Answer;
 use super::leash::Leash;
 use super::run::Run;
 use super::validators;
 use crate::config::{Config, USER_AGENT};
 use crate::error::Error;
 use crate::job::Job;
-use crate::output::{Comparison, Folder, Known, Name, Note, Sink, Source};
+use crate::output::{Comparison, Folder, Known, Name, Note, Origin, Rest, Saving, Sink, Source};
 use crate::transport::{Fields, Head};
 
 /// Header fields by which a user asks a question of their own. It is then not for us to ask another.
@@ -35,12 +37,25 @@ pub(super) struct Target {
     pub known: Option<Arc<Known>>,
 }
 
-/// What one request of a run that compares is.
+/// What one request is to what is there.
 #[derive(Debug)]
 pub(super) struct Inquiry {
     source: Source,
-    /// All fields, with the question, if there is one.
-    question: Option<Fields>,
+    asks: Asks,
+    /// All fields, where it asks for more or less than the whole.
+    fields: Option<Fields>,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Whole,
+    /// The whole, if it is another than is there.
+    Changed,
+    /// What comes after the part that is there.
+    Rest,
+    /// What the user says. Nothing is to be made of the answer.
+    Own,
 }
 
 impl Target {
@@ -56,45 +71,93 @@ impl Target {
         self.known.as_ref().map(|known| known.length)
     }
 
-    /// What a request is to this; `None` if the run does not compare.
-    pub fn inquire(&self, config: &Config, job: &Job, url: &Url, fields: &Fields) -> Result<Option<Inquiry>, Error> {
-        if !config.syncs() {
+    /// What a request is to this, and to a part of it that is there; `None` if that matters to nobody.
+    pub fn inquire(
+        &self,
+        config: &Config,
+        job: &Job,
+        url: &Url,
+        fields: &Fields,
+        rest: Option<&Rest>,
+    ) -> Result<Option<Inquiry>, Error> {
+        if !config.syncs() && !config.goes_on() {
             return Ok(None);
         }
         let source = source(url, fields);
-        let record = self.known.as_ref().and_then(|known| known.record.as_ref());
         let asks_already =
-            || config.headers.iter().chain(&job.headers).any(|header| QUESTIONS.iter().any(|name| header.is(name)));
+            config.headers.iter().chain(&job.headers).any(|header| QUESTIONS.iter().any(|name| header.is(name)));
+        if asks_already {
+            return Ok(Some(Inquiry { source, asks: Asks::Own, fields: None }));
+        }
+        if let Some(rest) = rest.filter(|rest| rest.origin.source == source) {
+            let fields = fields.with("Range", &format!("bytes={}-", rest.length))?;
+            let fields = fields.with("If-Range", &rest.origin.validator)?;
+            return Ok(Some(Inquiry { source, asks: Asks::Rest, fields: Some(fields) }));
+        }
+        let record = self.known.as_ref().and_then(|known| known.record.as_ref());
         let record = record.filter(|record| {
-            record.note.source == source
-                && job.checksum.is_none_or(|expected| expected.matches(&record.digest))
-                && !asks_already()
+            record.note.source == source && job.checksum.is_none_or(|expected| expected.matches(&record.digest))
         });
-        let question = record.map(|record| {
+        let question = record.and_then(|record| {
             let validators = &record.note.validators;
             let dated = validators.last_modified.as_deref().map(|date| ("If-Modified-Since", date));
             validators.etag.as_deref().map(|etag| ("If-None-Match", etag)).or(dated)
         });
-        let question = question.flatten().map(|(name, value)| fields.with(name, value)).transpose()?;
-        Ok(Some(Inquiry { source, question }))
+        let fields = question.map(|(name, value)| fields.with(name, value)).transpose()?;
+        let asks = if fields.is_some() { Asks::Changed } else { Asks::Whole };
+        Ok(Some(Inquiry { source, asks, fields }))
     }
 
-    /// Where the body of a response goes.
-    pub fn sink(&self, folder: &Folder, inquiry: Option<&Inquiry>, head: &Head, length: Option<u64>) -> Sink {
-        let comparison = inquiry.map(|inquiry| {
-            let validators = validators::of(head.values("etag"), head.values("last-modified"), head.value("date"));
+    /// Where the body of a response goes, behind the part that is there if there is one.
+    pub fn sink(
+        &self,
+        run: &Run,
+        folder: &Folder,
+        answer: &Answer<'_>,
+        length: Option<u64>,
+        rest: Option<Rest>,
+    ) -> Sink {
+        let (Some(inquiry), head) = (answer.inquiry, answer.head) else {
+            return Sink::save(folder, self.name.clone(), Saving::default());
+        };
+        let date = head.value("date");
+        let validators = match &rest {
+            // It is of the same version, whether the answer says so or is silent, as one with status 416.
+            Some(rest) => Some(rest.origin.validators()),
+            None => validators::of(head.values("etag"), head.values("last-modified"), date),
+        };
+        let can_go_on = run.config.goes_on() && inquiry.asks != Asks::Own && !is_coded(head);
+        let strong = validators.as_ref().filter(|_| can_go_on && rest.is_none());
+        let validator = strong.and_then(|validators| validators::strong(validators, date));
+        let origin = validator.map(|validator| Origin { source: inquiry.source, validator, total: length });
+        let comparison = run.config.syncs().then(|| {
             let note = validators.map(|validators| Note { source: inquiry.source, validators });
             Comparison { known: self.known.clone(), note, length }
         });
-        Sink::save(folder, self.name.clone(), comparison)
+        Sink::save(folder, self.name.clone(), Saving { comparison, origin, rest })
     }
 }
 
 impl Inquiry {
-    /// All fields of the request, if there is a question among them.
-    pub fn question(&self) -> Option<&Fields> {
-        self.question.as_ref()
+    /// All fields of the request, where they are not the usual ones.
+    pub fn fields(&self) -> Option<&Fields> {
+        self.fields.as_ref()
     }
+
+    /// Whether it asks only for what has changed.
+    pub fn asks_for_changes(&self) -> bool {
+        self.asks == Asks::Changed
+    }
+
+    /// Whether it asks for what comes after a part.
+    pub fn asks_for_rest(&self) -> bool {
+        self.asks == Asks::Rest
+    }
+}
+
+/// Whether a body is in a content coding: its bytes are not those of the file then.
+pub(super) fn is_coded(head: &Head) -> bool {
+    head.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// What decides what is in a response: the URL, user and password included, and the fields, but for the name of this

@@ -44,8 +44,10 @@ pub(super) struct Past {
     pub start: Instant,
     /// Which of its mirrors is next; none for its own URL.
     pub mirror: Option<usize>,
-    /// How many attempts at that URL have failed.
+    /// How many attempts at that URL have failed, since one of them got on.
     pub failed: u32,
+    /// The length of the part that the last attempt had to go on with.
+    pub part: u64,
     pub record: Record,
 }
 
@@ -117,7 +119,7 @@ impl Load for Ticket {
 impl Past {
     /// Of a job that begins now.
     pub fn begin() -> Self {
-        Self { start: Instant::now(), mirror: None, failed: 0, record: Record::default() }
+        Self { start: Instant::now(), mirror: None, failed: 0, part: 0, record: Record::default() }
     }
 
     /// Which of the job's URLs is asked, or is next.

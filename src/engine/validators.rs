@@ -22,6 +22,20 @@ pub(super) fn of<'a>(
         .then(|| Validators { etag: etag.map(str::to_owned), last_modified: last_modified.map(str::to_owned) })
 }
 
+/// The one validator by which a part can be gone on with: strong, so that what it is of is the same byte for byte.
+pub(super) fn strong(validators: &Validators, now: Option<&[u8]>) -> Option<String> {
+    let etag = validators.etag.as_ref().filter(|etag| !etag.starts_with("W/"));
+    let date = validators.last_modified.as_ref().filter(|date| validators.etag.is_none() && is_long_past(date, now));
+    etag.or(date).cloned()
+}
+
+/// Whether a date is old enough to be a strong validator (RFC 9110, section 8.8.2.2; the minute is that of RFC 7232).
+fn is_long_past(last_modified: &str, now: Option<&[u8]>) -> bool {
+    let now = now.and_then(|now| httpdate::parse_http_date(str::from_utf8(now).ok()?).ok());
+    let modified = httpdate::parse_http_date(last_modified).ok();
+    now.zip(modified).is_some_and(|(now, modified)| now >= modified + Duration::from_secs(60))
+}
+
 /// The one value; none where there are two.
 fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a str> {
     let first = values.next()?;
@@ -95,6 +109,19 @@ mod tests {
         assert_eq!(of(&[], &[LATER], Some(DATE)), None);
         assert_eq!(of(&[], &["yesterday"], None), None);
         assert_eq!(of(&[], &[DATE, LATER], None), None);
+    }
+
+    #[test]
+    fn a_part_is_known_by_what_is_strong() {
+        let strong = |etag: Option<&str>, now: Option<&str>| {
+            let validators = Validators { etag: etag.map(str::to_owned), last_modified: Some(DATE.to_owned()) };
+            super::strong(&validators, now.map(str::as_bytes))
+        };
+        assert_eq!(strong(Some("\"a\""), None).as_deref(), Some("\"a\""));
+        assert_eq!(strong(Some("W/\"a\""), Some("Sun, 06 Nov 1994 09:49:37 GMT")), None);
+        assert_eq!(strong(None, Some("Sun, 06 Nov 1994 08:50:37 GMT")).as_deref(), Some(DATE));
+        assert_eq!(strong(None, Some("Sun, 06 Nov 1994 08:50:36 GMT")), None);
+        assert_eq!(strong(None, None), None);
     }
 
     #[test]

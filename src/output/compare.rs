@@ -12,6 +12,7 @@
 //! A body that is not to be compared has nothing beside it, and parts at once.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::folder::Folder;
 use super::known::Known;
 use super::name::Name;
+use super::partial::{Origin, Rest};
 use super::record::{Digest, Note, Stamp};
 use super::temporary::{Place, Temporary};
 use super::written::{Complete, Draft, Finding, Uncommitted, Written};
@@ -37,6 +39,15 @@ pub(crate) struct Comparison {
     pub note: Option<Note>,
     /// The length that the body will have, if its head says it.
     pub length: Option<u64>,
+}
+
+impl Progress {
+    /// Leaves nothing of it.
+    pub(super) fn remove(self) {
+        if let Some(temporary) = self.temporary {
+            temporary.remove();
+        }
+    }
 }
 
 /// How far a body has come. Boxed is what few have.
@@ -66,6 +77,8 @@ pub(crate) struct Named {
     pub(super) folder: Folder,
     pub(super) name: Name,
     pub(super) comparison: Option<Arc<Comparison>>,
+    /// What a part of it would be of, if it can be gone on with.
+    pub(super) origin: Option<Arc<Origin>>,
 }
 
 impl Named {
@@ -73,6 +86,25 @@ impl Named {
     pub(super) fn begin(&self) -> Result<Progress, Error> {
         let digest = self.comparison.as_ref().map(|_| Box::default());
         Ok(Progress { digest, old: self.open_old()?.map(Box::new), temporary: None })
+    }
+
+    /// Goes on with a part that is there.
+    pub(super) fn go_on(&self, rest: Rest) -> Progress {
+        let digest = rest.digest.filter(|_| self.comparison.is_some());
+        Progress { digest, old: None, temporary: Some(rest.temporary) }
+    }
+
+    /// A new file. One that can't be begun as a part, as where another run is at that, is begun as any other.
+    fn new_file(&self) -> Result<Temporary, Error> {
+        let part = self.origin.as_ref().map(|origin| self.folder.begin_rest(&self.name, origin));
+        match part {
+            Some(Ok(temporary)) => Ok(temporary),
+            Some(Err(e)) => {
+                log::debug!("{} can't be gone on with if it is cut: {e}", self.name.as_str());
+                self.folder.begin(&self.name)
+            }
+            None => self.folder.begin(&self.name),
+        }
     }
 
     /// The file that is there, unless the body can't be the same.
@@ -97,7 +129,13 @@ impl Named {
     }
 
     fn write(&self, temporary: &mut Temporary, bytes: &[u8]) -> Result<(), Error> {
-        temporary.append(bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
+        temporary.append(bytes).map_err(|e| self.give_up(temporary, e))
+    }
+
+    /// Leaves nothing of what could not be written.
+    pub(super) fn give_up(&self, temporary: &mut Temporary, e: io::Error) -> Error {
+        temporary.doom();
+        self.folder.failed("writing", &self.name, e)
     }
 
     /// The new file, with what has come before if that went nowhere yet.
@@ -106,12 +144,18 @@ impl Named {
         Ok(part.temporary.insert(temporary))
     }
 
-    /// As [`apart`](Self::apart), for keeps.
-    pub(super) fn part(&self, part: &mut Progress) -> Result<Temporary, Error> {
+    /// The new file of a body that is complete: what fails now leaves nothing.
+    pub(super) fn complete(&self, part: &mut Progress) -> Result<Temporary, Error> {
+        let mut temporary = self.part(part)?;
+        temporary.doom();
+        Ok(temporary)
+    }
+
+    fn part(&self, part: &mut Progress) -> Result<Temporary, Error> {
         if let Some(temporary) = part.temporary.take() {
             return Ok(temporary);
         }
-        let mut temporary = self.folder.begin(&self.name)?;
+        let mut temporary = self.new_file()?;
         if let Some(old) = part.old.take() {
             self.copy(&old, &mut temporary)?;
         }
@@ -137,8 +181,19 @@ impl Named {
         match part.old.take_if(|old| old.alike == old.stamp.length) {
             Some(old) => Ok(self.keep_old(*old, digest)),
             None => {
-                let temporary = self.part(&mut part)?;
+                let temporary = self.complete(&mut part)?;
                 Ok(self.keep_new(temporary, bytes, digest))
+            }
+        }
+    }
+
+    /// Leaves what has come of a body that was cut, if it can be gone on with.
+    pub(super) fn leave(&self, part: Progress, data: &[u8]) {
+        if let Some(mut temporary) = part.temporary.filter(Temporary::is_resumable) {
+            let left = temporary.append(data).and_then(|()| temporary.settle());
+            if let Err(e) = left {
+                log::debug!("the part of {} is not whole, and goes: {e}", self.name.as_str());
+                temporary.remove();
             }
         }
     }

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::name::{Name, free_number};
+use super::partial::{self, Origin};
 use super::places::{Missing, Places, shown};
 use super::state::State;
 use super::temporary::{Entry, Place, Temporary};
@@ -153,6 +154,11 @@ impl Folder {
     /// Makes a temporary beside the file that it is to become. This blocks on the disk.
     pub(super) fn begin(&self, name: &Name) -> Result<Temporary, Error> {
         self.make(name, Temporary::create)
+    }
+
+    /// As [`begin`](Self::begin), for a body that can be gone on with if it is cut.
+    pub(super) fn begin_rest(&self, name: &Name, origin: &Origin) -> Result<Temporary, Error> {
+        self.make(name, |place| partial::begin(place, name, origin))
     }
 
     /// As [`begin`](Self::begin), for a body that can be written again: another run may sweep it away.

@@ -16,6 +16,7 @@ pub(crate) mod fuzz;
 mod held;
 mod known;
 mod name;
+mod partial;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_pipe.rs")]
 mod pipe;
 mod places;
@@ -32,6 +33,8 @@ pub(crate) use folder::{Folder, Rules};
 pub(crate) use held::Held;
 pub(crate) use known::Known;
 pub(crate) use name::Name;
+pub(crate) use partial::{Origin, Rest};
 pub(crate) use record::{Note, Source, Validators};
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Saving, Sink};
+pub(crate) use spool::Leftover;
 pub(crate) use written::{Complete, Uncommitted, Written, commit, sync};

@@ -8,7 +8,7 @@
 //! only a hash: URLs and header fields hold passwords and tokens, and the file lies beside what others may read. Pure: it
 //! touches no disk.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use rustix::fs::Stat;
 use sha2::{Digest as _, Sha256};
@@ -23,6 +23,11 @@ const NONE: &str = "-";
 pub(crate) struct Source([u8; 16]);
 
 impl Source {
+    /// Reads what it is written as.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        unhex(text).map(Self)
+    }
+
     /// Of a request that is made of these parts.
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
@@ -33,6 +38,14 @@ impl Source {
         let mut hash = [0; 16];
         hash.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
         Self(hash)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        hex(&mut text, &self.0);
+        f.write_str(&text)
     }
 }
 
@@ -93,20 +106,18 @@ impl Record {
     /// Appends its line.
     pub(super) fn encode(&self, name: &str, out: &mut String) {
         let Self { note: Note { source, validators }, digest, stamp } = self;
-        let mut line = format!("{name}\t");
-        hex(&mut line, &source.0);
-        let _ = write!(line, "\t{}\t", stamp.length);
+        let mut line = format!("{name}\t{source}\t{}\t", stamp.length);
         hex(&mut line, digest);
         let Stamp { modified, changed, inode, .. } = stamp;
         let or_none = |text: &Option<String>| text.as_deref().unwrap_or(NONE).to_owned();
         let (etag, date) = (or_none(&validators.etag), or_none(&validators.last_modified));
         let _ = write!(line, "\t{modified}\t{changed}\t{inode}\t{etag}\t{date}");
-        let _ = writeln!(out, "{:016x}\t{line}", check(line.as_bytes()));
+        out.push_str(&sealed(&line));
     }
 
     /// Reads a line, its end taken off: the name, and what is remembered. `None` for one that is damaged.
     pub(super) fn decode(line: &[u8]) -> Option<(&str, Self)> {
-        let line = whole(line)?;
+        let line = unsealed(line)?;
         let fields: Vec<&str> = line.split('\t').collect();
         let &[name, source, length, digest, modified, changed, inode, etag, date] = fields.as_slice() else {
             return None;
@@ -119,18 +130,23 @@ impl Record {
             changed: changed.to_owned(),
             inode: inode.to_owned(),
         };
-        let note = Note { source: Source(unhex(source)?), validators };
+        let note = Note { source: Source::parse(source)?, validators };
         Some((name, Self { note, digest: unhex(digest)?, stamp }))
     }
 }
 
+/// A line with its check, and its end.
+pub(super) fn sealed(line: &str) -> String {
+    format!("{:016x}\t{line}\n", check(line.as_bytes()))
+}
+
 /// The name in a line whose check is right.
 pub(super) fn name(line: &[u8]) -> Option<&str> {
-    whole(line)?.split('\t').next()
+    unsealed(line)?.split('\t').next()
 }
 
 /// What follows the check of a line, if it is right.
-fn whole(line: &[u8]) -> Option<&str> {
+pub(super) fn unsealed(line: &[u8]) -> Option<&str> {
     let (told, rest) = line.split_at_checked(16)?;
     let rest = rest.strip_prefix(b"\t")?;
     let told = u64::from_str_radix(str::from_utf8(told).ok()?, 16).ok()?;

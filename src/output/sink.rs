@@ -12,8 +12,9 @@ use super::compare::{Comparison, Named, Progress};
 use super::folder::Folder;
 use super::held::Held;
 use super::name::Name;
+use super::partial::{Origin, Rest};
 use super::pipe;
-use super::spool::{Settled, Spool, Store};
+use super::spool::{Leftover, Settled, Spool, Store};
 use super::written::{Complete, Uncommitted, Written};
 use crate::config::Durability;
 use crate::error::Error;
@@ -31,6 +32,17 @@ pub(crate) enum Sink {
     Save(Spool<Named>),
 }
 
+/// How a body is saved.
+#[derive(Debug, Default)]
+pub(crate) struct Saving {
+    /// With what it is compared; only another takes the place of what is there.
+    pub comparison: Option<Comparison>,
+    /// What a part of it would be of, if it can be gone on with.
+    pub origin: Option<Origin>,
+    /// The part that it goes on with.
+    pub rest: Option<Rest>,
+}
+
 impl Sink {
     /// Counts the body.
     pub(crate) fn count() -> Self {
@@ -42,10 +54,18 @@ impl Sink {
         Self::Hold(Spool::new(Unnamed { spare: spare.clone() }))
     }
 
-    /// Saves the body under a name; if there is a comparison, unless it is the same as what is there. Nothing is made on the disk
-    /// yet.
-    pub(crate) fn save(folder: &Folder, name: Name, comparison: Option<Comparison>) -> Self {
-        Self::Save(Spool::new(Named { folder: folder.clone(), name, comparison: comparison.map(Arc::new) }))
+    /// Saves the body under a name. Nothing is made on the disk yet.
+    pub(crate) fn save(folder: &Folder, name: Name, Saving { comparison, origin, rest }: Saving) -> Self {
+        let (comparison, origin) = (comparison.map(Arc::new), origin.map(Arc::new));
+        let store = Named { folder: folder.clone(), name, comparison, origin };
+        Self::Save(match rest {
+            Some(rest) => {
+                let bytes = rest.length;
+                let part = store.go_on(rest);
+                Spool::resumed(store, part, bytes)
+            }
+            None => Spool::new(store),
+        })
     }
 
     /// Takes the next bytes of the body. A write that is given up half-way must be followed by [`discard`](Self::discard)
@@ -118,12 +138,12 @@ impl Sink {
         }
     }
 
-    /// The attempt failed: nothing is left of it when this returns.
-    pub(crate) async fn discard(self) {
+    /// The attempt failed: when this returns, nothing is left of it, or a part to go on with.
+    pub(crate) async fn discard(self, leftover: Leftover) {
         match self {
             Self::Count(_) => {}
-            Self::Hold(spool) => spool.discard().await,
-            Self::Save(spool) => spool.discard().await,
+            Self::Hold(spool) => spool.discard(leftover).await,
+            Self::Save(spool) => spool.discard(leftover).await,
         }
     }
 }
@@ -143,13 +163,16 @@ async fn save(settled: Settled<Named>) -> Result<Complete, Error> {
     if part.is_none() && !is_synced {
         return Ok(Complete::Uncommitted(Uncommitted::Held(Held::new(store.folder, store.name, buffer))));
     }
+    // What is there whole in memory is no part of anything.
+    let origin = store.origin.clone().filter(|_| part.is_some());
+    let store = Named { origin, ..store };
     let write = move || {
         let mut part = part.map_or_else(|| store.open(), Ok)?;
         store.append(&mut part, &buffer)?;
         if store.comparison.is_some() {
             return store.conclude(part, bytes);
         }
-        let temporary = store.part(&mut part)?;
+        let temporary = store.complete(&mut part)?;
         let Named { folder, name, .. } = store;
         if is_synced {
             let written = Written::new(folder, name, temporary, bytes);
@@ -199,7 +222,15 @@ impl Store for Named {
 
     fn append_from(&self, part: &mut Progress, pipe: &OwnedFd, bytes: usize) -> Result<(), Error> {
         let temporary = self.apart(part)?;
-        temporary.append_from(pipe, bytes).map_err(|e| self.folder.failed("writing", &self.name, e))
+        temporary.append_from(pipe, bytes).map_err(|e| self.give_up(temporary, e))
+    }
+
+    fn leave(&self, part: Progress, bytes: &[u8]) {
+        Named::leave(self, part, bytes);
+    }
+
+    fn remove(&self, part: Progress) {
+        part.remove();
     }
 }
 
@@ -221,7 +252,7 @@ mod tests {
     fn save(dir: &Path, out: &str) -> Sink {
         let folder = Folder::open(dir, Rules::default(), Spare::new(|| false)).unwrap();
         let name = folder.claim("http://h/", Some(out)).unwrap();
-        Sink::save(&folder, name, None)
+        Sink::save(&folder, name, Saving::default())
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -293,7 +324,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let mut sink = save(dir.path(), "a");
             block_on(sink.write(&body(length))).unwrap();
-            block_on(sink.discard());
+            block_on(sink.discard(Leftover::Nothing));
             assert_eq!(names(dir.path()), [""; 0], "{length}");
         }
         let dir = tempfile::tempdir().unwrap();
@@ -311,7 +342,7 @@ mod tests {
         let mut sink = save(dir.path(), "a");
         block_on(async {
             drop(poll_once(sink.write(&body(LARGE))).await);
-            sink.discard().await;
+            sink.discard(Leftover::Nothing).await;
         });
         assert_eq!(names(dir.path()), [""; 0]);
     }
@@ -346,7 +377,7 @@ mod tests {
         fs::write(dir.path().join("a"), "old").unwrap();
         let mut sink = save(dir.path(), "a");
         block_on(sink.write(&body(LARGE))).unwrap();
-        block_on(sink.discard());
+        block_on(sink.discard(Leftover::Nothing));
         assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "old");
     }
 }

@@ -32,6 +32,24 @@ pub(crate) trait Store: Clone + Send + 'static {
 
     /// Appends so many bytes, which are in a pipe.
     fn append_from(&self, part: &mut Self::Part, pipe: &OwnedFd, bytes: usize) -> Result<(), Error>;
+
+    /// Leaves what is there to be gone on with, and these bytes behind it, if that may be; else nothing of it.
+    fn leave(&self, part: Self::Part, _: &[u8]) {
+        drop(part);
+    }
+
+    /// Leaves nothing of it.
+    fn remove(&self, part: Self::Part) {
+        drop(part);
+    }
+}
+
+/// What is to be left of a body that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leftover {
+    Nothing,
+    /// What has come, where that can be gone on with.
+    Part,
 }
 
 /// A body that is arriving.
@@ -64,6 +82,11 @@ enum State<P> {
 impl<S: Store> Spool<S> {
     pub(super) fn new(store: S) -> Self {
         Self { store, state: State::Idle { part: None, buffer: Vec::new() }, bytes: 0, pipe: None, in_pipe: 0 }
+    }
+
+    /// Goes on with a part of so many bytes.
+    pub(super) fn resumed(store: S, part: S::Part, bytes: u64) -> Self {
+        Self { state: State::Idle { part: Some(part), buffer: Vec::new() }, bytes, ..Self::new(store) }
     }
 
     /// Where they go.
@@ -130,11 +153,17 @@ impl<S: Store> Spool<S> {
         }
     }
 
-    /// Removes what is on the disk; returns when it is gone.
-    pub(super) async fn discard(mut self) {
-        self.in_pipe = 0;
-        if let Ok(Settled { part: Some(part), .. }) = self.settle().await {
-            unblock(Lane::Disk, move || drop(part)).await;
+    /// Removes what is on the disk, or leaves it to be gone on with; returns when that is done.
+    pub(super) async fn discard(mut self, leftover: Leftover) {
+        if leftover == Leftover::Nothing {
+            self.in_pipe = 0;
+        }
+        if let Ok(Settled { store, part: Some(part), buffer, .. }) = self.settle().await {
+            let discard = move || match leftover {
+                Leftover::Nothing => store.remove(part),
+                Leftover::Part => store.leave(part, &buffer),
+            };
+            unblock(Lane::Disk, discard).await;
         }
     }
 
@@ -293,7 +322,7 @@ mod tests {
         let mut spool = spool(usize::MAX);
         let pieces = Arc::clone(&spool.store.pieces);
         assert!(block_on(poll_once(spool.write(&body(PIECE + 1)))).is_none_or(|done| done.is_ok()));
-        block_on(spool.discard());
+        block_on(spool.discard(Leftover::Nothing));
         // The test's own is the only reference left: store and part are gone.
         assert_eq!(Arc::strong_count(&pieces), 1);
     }

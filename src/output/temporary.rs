@@ -27,6 +27,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, retry_on_intr};
 
+use super::partial::forget;
 use super::pipe;
 use super::record::Stamp;
 
@@ -56,6 +57,8 @@ pub(crate) struct Entry {
     place: Place,
     name: String,
     fate: Fate,
+    /// The file that describes this one, if it stays to be gone on with. It goes when this does, or is named.
+    about: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +99,8 @@ impl Temporary {
             Err(Errno::EXIST) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        Ok(Some(Self { entry: Entry { place: Arc::clone(place), name, fate: Fate::Unlink }, file }))
+        let entry = Entry { place: Arc::clone(place), name, fate: Fate::Unlink, about: None };
+        Ok(Some(Self { entry, file }))
     }
 
     /// Locks the file, unless another run is sweeping it away.
@@ -119,6 +123,30 @@ impl Temporary {
             Err(Errno::NOENT) => Ok(false),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// Takes a file that is locked, and stays under its name when this is dropped. What describes it goes once it is named.
+    pub(super) fn resumable(place: &Place, name: String, about: String, file: File) -> Self {
+        Self { entry: Entry { place: Arc::clone(place), name, fate: Fate::Kept, about: Some(about.into()) }, file }
+    }
+
+    /// Whether it stays when this is dropped.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.entry.fate == Fate::Kept
+    }
+
+    /// From now on it is gone when this is dropped, as any other.
+    pub(super) fn doom(&mut self) {
+        self.entry.fate = Fate::Unlink;
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Removes it, also if it would stay.
+    pub(super) fn remove(mut self) {
+        self.doom();
     }
 
     /// Adds to the end.
@@ -190,6 +218,9 @@ impl Entry {
     pub(super) fn rename(mut self, name: &str) -> io::Result<Self> {
         retry_on_intr(|| renameat(&self.place, self.name.as_str(), &self.place, name))?;
         name.clone_into(&mut self.name);
+        if let Some(about) = self.about.take() {
+            forget(&self.place, &about);
+        }
         Ok(self)
     }
 
@@ -207,7 +238,7 @@ impl Entry {
 
     /// A name that is there, and stays.
     pub(super) fn kept(place: Place, name: &str) -> Self {
-        Self { place, name: name.to_owned(), fate: Fate::Kept }
+        Self { place, name: name.to_owned(), fate: Fate::Kept, about: None }
     }
 
     /// Leaves the file under its name.
@@ -218,10 +249,14 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if self.fate == Fate::Unlink
-            && let Err(e) = retry_on_intr(|| unlinkat(&self.place, self.name.as_str(), AtFlags::empty()))
-        {
+        if self.fate == Fate::Kept {
+            return;
+        }
+        if let Err(e) = retry_on_intr(|| unlinkat(&self.place, self.name.as_str(), AtFlags::empty())) {
             log::debug!("{} was not removed: {e}", self.name);
+        }
+        if let Some(about) = &self.about {
+            forget(&self.place, about);
         }
     }
 }
@@ -249,7 +284,7 @@ pub(super) fn sync_folder(place: impl AsFd, path: &Path) -> io::Result<()> {
 }
 
 /// Locks a file as long as it is open, without waiting.
-fn try_lock(file: &File) -> Result<(), Errno> {
+pub(super) fn try_lock(file: &File) -> Result<(), Errno> {
     retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive))
 }
 

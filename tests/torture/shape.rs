@@ -40,6 +40,8 @@ pub const SHAPES: &[Shape] = &[
     DURABLE,
     Shape { name: "resumed, durable", options: &["--skip-existing", "--durable"], before: Before::Half, ..FRESH },
     SYNC,
+    Shape { name: "continue", options: &["-c"], ..FRESH },
+    Shape { name: "sync, continue", options: &["--sync", "-c"], before: Before::Old, ..FRESH },
     // Every second file is there, and the same.
     Shape { name: "sync, compared", options: &["--sync"], before: Before::Half, ..FRESH },
 ];
@@ -121,6 +123,15 @@ fn answer(request: &Request) -> Reply {
         return Reply::status(304).field("ETag", etag);
     }
     let mut body = file.new_content();
+    if let Some(first) = request.field("Range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')) {
+        assert_eq!(request.field("If-Range"), Some(etag.as_str()), "only the rest of the same is asked for");
+        let first = first.parse::<usize>().expect("a place is a number");
+        if first >= file.size {
+            return Reply::status(416).field("Content-Range", format!("bytes */{}", file.size));
+        }
+        let range = format!("bytes {first}-{}/{}", file.size - 1, file.size);
+        return Reply::status(206).body(&body[first..]).field("ETag", etag).field("Content-Range", range);
+    }
     if file.chunked {
         return Reply::ok(body).field("ETag", etag).chunked(30_000);
     }

@@ -1,0 +1,311 @@
+//! A body that was cut → the part that has come, kept for the next attempt, in this run or a later one.
+//!
+//! It owns two files in the folder of the final name, both named after it: `.smolget-` and 16 hexadecimal digits and `.rest`
+//! is the part, locked (flock) while it is written, and `.rest.about` beside it says what it is a part of. A part without a
+//! whole description is none. No sweep takes them: only `--continue` uses, replaces and removes them.
+//!
+//! ```text
+//! lock ─▶ empty ─▶ described ─▶ written … ─┬▶ complete: named ─▶ description removed
+//!                                          └▶ cut: left ─▶ lock ─▶ read ─▶ written on …
+//! ```
+//!
+//! The description is written while the part is empty, so the two belong together whenever a run is killed. A power cut may
+//! lose bytes of a file that has its length: a part from before the machine was started is not used.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, ftruncate, openat, statat, unlinkat};
+use rustix::io::{Errno, retry_on_intr};
+use sha2::{Digest as _, Sha256};
+
+use super::folder::Folder;
+use super::name::Name;
+use super::record::{self, Source, Validators};
+use super::temporary::{Place, Temporary, try_lock};
+use crate::error::Error;
+use crate::grammar::decimal;
+use crate::offload::{Lane, unblock};
+
+/// What stands for a length that is not known.
+const UNKNOWN: &str = "-";
+
+/// The longest description that is read.
+const MAX_ABOUT: usize = 4096;
+
+/// How much of a part is read at once: it lies on the stack of a thread that has no more than 256 KiB.
+const PIECE: usize = 16 * 1024;
+
+/// What a part is a part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub source: Source,
+    /// An entity tag or a date by which the server tells this version from every other.
+    pub validator: String,
+    /// The length of the whole, if it is known.
+    pub total: Option<u64>,
+}
+
+impl Origin {
+    /// By what its version can be told again.
+    pub(crate) fn validators(&self) -> Validators {
+        let validator = Some(self.validator.clone());
+        match self.validator.starts_with('"') {
+            true => Validators { etag: validator, last_modified: None },
+            false => Validators { etag: None, last_modified: validator },
+        }
+    }
+}
+
+/// The part of a body that is there, locked. Dropped, it stays.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub origin: Origin,
+    pub length: u64,
+    pub(super) temporary: Temporary,
+    /// Of all of it, if it was [read](Self::read).
+    pub digest: Option<Box<Sha256>>,
+}
+
+impl Rest {
+    /// Removes it. This blocks on the disk.
+    pub(crate) async fn remove(self) {
+        unblock(Lane::Disk, move || self.temporary.remove()).await;
+    }
+
+    /// Reads it, so that there is a digest that goes on where it ends.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Io` if it can't be read.
+    pub(crate) async fn read(mut self) -> Result<Self, Error> {
+        let read = move || {
+            let digest = digest(self.temporary.file(), self.length);
+            self.digest = Some(Box::new(digest.map_err(|e| Error::io("reading the part that is there", e))?));
+            Ok(self)
+        };
+        unblock(Lane::Disk, read).await
+    }
+}
+
+fn digest(file: &File, length: u64) -> io::Result<Sha256> {
+    let (mut digest, mut piece, mut place) = (Sha256::new(), [0; PIECE], 0);
+    while place < length {
+        let wanted = usize::try_from(length - place).unwrap_or(PIECE).min(PIECE);
+        let piece = piece.get_mut(..wanted).unwrap_or_default();
+        file.read_exact_at(piece, place)?;
+        digest.update(&*piece);
+        place += piece.len() as u64;
+    }
+    Ok(digest)
+}
+
+impl Folder {
+    /// The part of a file that an earlier attempt left; `None` if there is none that can be used, or another run is at it.
+    pub(crate) async fn rest(&self, name: &Name) -> Option<Rest> {
+        let (folder, name) = (self.clone(), name.clone());
+        unblock(Lane::Disk, move || folder.find_rest(&name)).await
+    }
+
+    fn find_rest(&self, name: &Name) -> Option<Rest> {
+        let place = self.place(name).ok()??;
+        let (part, about) = names(name);
+        let opened = open(&place, &part, OFlags::empty());
+        if opened.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            // A run was killed just as it had named the file.
+            forget(&place, &about);
+        }
+        let found = opened.and_then(|mut file| {
+            let length = file.seek(SeekFrom::End(0))?;
+            Ok((file, length, describe(&place, &about)?))
+        });
+        let (file, length, origin) =
+            found.inspect_err(|e| log::trace!("there is no part of {}: {e}", name.as_str())).ok()?;
+        let is_part = length > 0 && origin.total.is_none_or(|total| length <= total);
+        is_part.then(|| Rest {
+            origin,
+            length,
+            temporary: Temporary::resumable(&place, part, about, file),
+            digest: None,
+        })
+    }
+}
+
+/// Begins a part in a folder, of which nothing is there yet. This blocks on the disk.
+pub(super) fn begin(place: &Place, name: &Name, origin: &Origin) -> io::Result<Temporary> {
+    let (part, about) = names(name);
+    let file = open(place, &part, OFlags::CREATE)?;
+    let temporary = Temporary::resumable(place, part, about.clone(), file);
+    match describe_as(place, &about, origin, &temporary) {
+        Ok(()) => Ok(temporary),
+        Err(e) => {
+            temporary.remove();
+            Err(e)
+        }
+    }
+}
+
+/// Empties a part, and writes what it is to be a part of.
+fn describe_as(place: &Place, about: &str, origin: &Origin, temporary: &Temporary) -> io::Result<()> {
+    retry_on_intr(|| ftruncate(temporary.file(), 0))?;
+    let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut description = File::from(retry_on_intr(|| openat(place, about, flags, Mode::from_raw_mode(0o600)))?);
+    description.write_all(encode(origin, &boot()).as_bytes())
+}
+
+/// The names of a file's part and of its description. Other files' are others, but for one chance in 2^64.
+fn names(name: &Name) -> (String, String) {
+    let hash = Source::of(&[name.file().as_bytes()]).to_string();
+    let part = format!(".smolget-{}.rest", hash.get(..16).unwrap_or_default());
+    let about = format!("{part}.about");
+    (part, about)
+}
+
+/// Opens a part, locked. Of one that was made and can't be used nothing is left.
+fn open(place: &Place, part: &str, create: OFlags) -> io::Result<File> {
+    let flags = create | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(retry_on_intr(|| openat(place, part, flags, Mode::from_raw_mode(0o666)))?);
+    match take(place, part, &file) {
+        Ok(()) => Ok(file),
+        Err(e) => {
+            let is_others = matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotFound);
+            if create == OFlags::CREATE && !is_others {
+                forget(place, part);
+            }
+            Err(e)
+        }
+    }
+}
+
+/// Locks a part, and makes sure that it is one, and still has its name then.
+fn take(place: &Place, part: &str, file: &File) -> io::Result<()> {
+    let stat = retry_on_intr(|| fstat(file))?;
+    // A file that has another name, too, is somebody's.
+    if !FileType::from_raw_mode(stat.st_mode).is_file() || stat.st_nlink > 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    try_lock(file)?;
+    // Whoever had the lock may have given it its final name.
+    let named = retry_on_intr(|| statat(place, part, AtFlags::SYMLINK_NOFOLLOW))?;
+    let is_it = (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino);
+    if is_it { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// Reads a description.
+fn describe(place: &Place, about: &str) -> io::Result<Origin> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(retry_on_intr(|| openat(place, about, flags, Mode::empty()))?);
+    let mut text = Vec::new();
+    file.take(MAX_ABOUT as u64).read_to_end(&mut text)?;
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its description is damaged, or from before a start");
+    decode(&text, &boot()).ok_or_else(damaged)
+}
+
+/// What tells this run of the machine from others; nothing where there is no such thing.
+fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+fn encode(Origin { source, validator, total }: &Origin, boot: &str) -> String {
+    let total = total.map_or_else(|| UNKNOWN.to_owned(), |total| total.to_string());
+    record::sealed(&format!("{source}\t{total}\t{validator}\t{boot}"))
+}
+
+fn decode(text: &[u8], boot: &str) -> Option<Origin> {
+    let line = record::unsealed(text.strip_suffix(b"\n")?)?;
+    let fields: Vec<&str> = line.split('\t').collect();
+    let &[source, total, validator, of_boot] = fields.as_slice() else { return None };
+    let total = if total == UNKNOWN { None } else { Some(decimal(total.as_bytes())?) };
+    (of_boot == boot).then_some(Origin { source: Source::parse(source)?, validator: validator.to_owned(), total })
+}
+
+/// Removes a file of that name, if there is one.
+pub(super) fn forget(place: &Place, about: &str) {
+    match retry_on_intr(|| unlinkat(place, about, AtFlags::empty())) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(e) => log::debug!("{about} was not removed: {e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::Rules;
+    use super::*;
+    use crate::spare::Spare;
+    use futures_lite::future::block_on;
+    use std::path::Path;
+
+    fn origin() -> Origin {
+        Origin { source: Source::of(&[b"http://h/"]), validator: "\"a b\"".to_owned(), total: Some(10) }
+    }
+
+    fn folder(dir: &Path) -> (Folder, Name) {
+        let folder = Folder::open(dir, Rules::default(), Spare::new(|| false)).unwrap();
+        let name = folder.claim("http://h/a", None).unwrap();
+        (folder, name)
+    }
+
+    fn begin(folder: &Folder, name: &Name, text: &str) {
+        let place = folder.place(name).unwrap().unwrap();
+        super::begin(&place, name, &origin()).unwrap().append(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_part_stays_with_what_it_is_of_and_goes_on_at_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, name) = folder(dir.path());
+        assert!(block_on(folder.rest(&name)).is_none());
+        begin(&folder, &name, "01234");
+        let rest = block_on(folder.rest(&name)).unwrap();
+        assert_eq!((rest.length, &rest.origin), (5, &origin()));
+        let mut rest = block_on(rest.read()).unwrap();
+        assert_eq!(rest.digest.take().unwrap().finalize(), Sha256::digest("01234"));
+        rest.temporary.append(b"56789").unwrap();
+        assert!(block_on(folder.rest(&name)).is_none(), "it is locked");
+        folder.rename(rest.temporary, &name).unwrap().keep();
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"0123456789");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_part_that_is_removed_leaves_nothing_and_a_new_one_begins_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, name) = folder(dir.path());
+        begin(&folder, &name, "01234");
+        begin(&folder, &name, "x");
+        let rest = block_on(folder.rest(&name)).unwrap();
+        assert_eq!(rest.length, 1);
+        block_on(rest.remove());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_part_that_can_not_be_told_what_it_is_of_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, name) = folder(dir.path());
+        let about = dir.path().join(names(&name).1);
+        begin(&folder, &name, "01234");
+        let whole = fs::read(&about).unwrap();
+        for cut in 0..whole.len() {
+            fs::write(&about, &whole[..cut]).unwrap();
+            assert!(block_on(folder.rest(&name)).is_none(), "cut at {cut}");
+        }
+        fs::write(&about, encode(&origin(), "another boot")).unwrap();
+        assert!(block_on(folder.rest(&name)).is_none());
+        fs::write(&about, &whole).unwrap();
+        assert!(block_on(folder.rest(&name)).is_some());
+        begin(&folder, &name, "longer than the whole");
+        assert!(block_on(folder.rest(&name)).is_none());
+    }
+
+    #[test]
+    fn a_sweep_leaves_parts_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, name) = folder(dir.path());
+        begin(&first, &name, "01234");
+        folder(dir.path());
+        assert!(block_on(first.rest(&name)).is_some());
+    }
+}
