@@ -13,8 +13,8 @@ const LATENESS: Duration = Duration::from_millis(20);
 /// A host's lane.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
-    /// With their places in the list, in that order.
-    pub held: VecDeque<(u64, T)>,
+    /// With their places in the list, in that order. Boxed: a queue that grows would move them all.
+    pub held: VecDeque<(u64, Box<T>)>,
     pub out: usize,
     /// In all: out, held, or for later.
     pub tickets: usize,

@@ -11,7 +11,7 @@ pub(super) struct Later<T> {
     pub due: Instant,
     pub lane: LaneId,
     pub place: u64,
-    pub ticket: T,
+    pub ticket: Box<T>,
 }
 
 impl<T> PartialEq for Later<T> {

@@ -159,7 +159,7 @@ impl<T: Load> Lanes<T> {
         match self.gate(lane, now) {
             Gate::Open(outlook) if lane.held.is_empty() => Some((ticket, self.went(id, place, outlook, now))),
             _ => {
-                self.hold(id, place, ticket);
+                self.hold(id, place, Box::new(ticket));
                 None
             }
         }
@@ -172,17 +172,17 @@ impl<T: Load> Lanes<T> {
         // The wait of a host that was not reached is that of all its tickets.
         let waits_with_others = |lane: &Lane<T>| lane.standing.resume().is_some() || lane.standing.down(now).is_some();
         if wait.is_zero() || self.is_released || self.lanes.get(id.index()).is_some_and(waits_with_others) {
-            self.hold(id, place, ticket);
+            self.hold(id, place, Box::new(ticket));
         } else {
             self.load += ticket.load();
-            self.later.push(Later { due: now + wait, lane: id, place, ticket });
+            self.later.push(Later { due: now + wait, lane: id, place, ticket: Box::new(ticket) });
         }
     }
 
     /// Takes a ticket back that went out and was not begun.
     pub fn recall(&mut self, pass: Pass, ticket: T) {
         self.stopped(pass.lane);
-        self.hold(pass.lane, pass.place, ticket);
+        self.hold(pass.lane, pass.place, Box::new(ticket));
     }
 
     /// Something came from a host of which nothing was known.
@@ -328,7 +328,7 @@ impl<T: Load> Lanes<T> {
         }
         self.held -= 1;
         self.load = self.load.saturating_sub(ticket.load());
-        Some((ticket, self.went(id, place, outlook, now)))
+        Some((*ticket, self.went(id, place, outlook, now)))
     }
 
     fn went(&mut self, id: LaneId, place: u64, outlook: Outlook, now: Instant) -> Pass {
@@ -370,7 +370,7 @@ impl<T: Load> Lanes<T> {
         }
     }
 
-    fn hold(&mut self, id: LaneId, place: u64, ticket: T) {
+    fn hold(&mut self, id: LaneId, place: u64, ticket: Box<T>) {
         let Some(lane) = self.lanes.get_mut(id.index()) else { return };
         if lane.held.is_empty() {
             self.holding.push(id);
