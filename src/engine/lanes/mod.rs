@@ -237,8 +237,9 @@ impl<T: Load> Lanes<T> {
 
     /// Whether the list is to be read: as far as there are workers, and further if some are idle and nothing else may go.
     pub fn wants_more(&mut self, now: Instant) -> bool {
-        if self.out < self.rules.workers && self.held > 0 {
-            self.idle_since.get_or_insert(now);
+        match self.has_idle() && self.held > 0 {
+            true => _ = self.idle_since.get_or_insert(now),
+            false => self.idle_since = None,
         }
         let is_patient = self.held < self.rules.workers || is_over(self.idle_since, now);
         is_patient && self.load < MAX_LOAD
@@ -263,7 +264,7 @@ impl<T: Load> Lanes<T> {
     /// none can be found.
     pub fn stretch(&mut self, now: Instant, supply: Supply) -> Option<(T, Pass)> {
         let workers = self.rules.workers;
-        if self.held == 0 || self.busy != 1 || self.out >= workers {
+        if self.held == 0 || self.busy != 1 || !self.has_idle() {
             return None;
         }
         let most = match supply {
@@ -299,11 +300,16 @@ impl<T: Load> Lanes<T> {
         if self.is_released {
             return Gate::Open(Outlook::Good);
         }
-        // Queued tickets would all go at once when workers are free: with an interval none are.
-        if self.rules.interval.is_some() && self.out >= self.rules.workers {
+        // Queued tickets would all go at once when workers are free: with an interval none are. And where one is held, whether
+        // it is overtaken is for the moment to say in which somebody could do it.
+        if (self.rules.interval.is_some() || self.held > 0) && !self.has_idle() {
             return Gate::Shut(None);
         }
         lane.gate(now, unproven)
+    }
+
+    fn has_idle(&self) -> bool {
+        self.out < self.rules.workers
     }
 
     fn share(&self) -> usize {

@@ -38,8 +38,30 @@ fn a_host_that_answers_may_have_all_workers_and_a_new_one_an_eighth() {
     assert!((0..2).all(|n| lanes.admit("new", n, now).is_some()));
     assert!(lanes.admit("new", 2, now).is_none());
     prove(&mut lanes, "good", now);
-    assert!((0..40).all(|n| lanes.admit("good", n, now).is_some()));
+    assert!((0..14).all(|n| lanes.admit("good", n, now).is_some()));
     assert_eq!(next(&mut lanes, now), None);
+}
+
+#[test]
+fn nobody_is_overtaken_while_all_workers_are_busy() {
+    let (mut lanes, now) = lanes(1);
+    let (_, first) = lanes.admit("slow", 1, now).unwrap();
+    assert!(lanes.admit("slow", 2, now).is_none());
+    assert!(!lanes.wants_more(now + SECOND));
+    assert!(lanes.admit("other", 3, now + SECOND).is_none());
+    end(&mut lanes, first, Contact::Made, now + SECOND);
+    assert_eq!([next(&mut lanes, now + SECOND), next(&mut lanes, now + SECOND)], [Some(2), None]);
+}
+
+#[test]
+fn workers_that_were_idle_once_are_not_idle_for_ever() {
+    let (mut lanes, now) = lanes(1);
+    let (_, first) = lanes.admit("a", 1, now).unwrap();
+    assert!(lanes.admit("a", 2, now).is_none() && lanes.admit("a", 3, now).is_none());
+    end(&mut lanes, first, Contact::Made, now);
+    assert!(!lanes.wants_more(now));
+    assert_eq!(next(&mut lanes, now), Some(2));
+    assert!(!lanes.wants_more(now + SECOND) && !lanes.wants_more(now + 2 * SECOND));
 }
 
 #[test]
