@@ -115,7 +115,7 @@ pub(super) async fn attempt(
     run: &Run,
     job: &Job,
     url: &Url,
-    target: Option<&Target>,
+    target: Option<&Target<'_>>,
     leash: &mut Leash,
     record: &mut Record,
     shift: &mut Shift<'_>,
@@ -127,7 +127,7 @@ pub(super) async fn attempt(
     record.last_url = (*url != job.url).then(|| url.clone());
     let mut url = Cow::Borrowed(url);
     let mut rest = match (&run.folder, target) {
-        (Some(folder), Some(target)) if run.config.goes_on() => leash.hold(folder.rest(&target.name)).await?,
+        (Some(folder), Some(target)) if run.config.goes_on() => leash.hold(folder.rest(target.name)).await?,
         _ => None,
     };
     record.part = rest.as_ref().map_or(0, |rest| rest.length);
@@ -185,7 +185,7 @@ pub(super) async fn attempt(
 async fn finish(
     run: &Run,
     job: &Job,
-    target: Option<&Target>,
+    target: Option<&Target<'_>>,
     leash: &mut Leash,
     answer: &Answer<'_>,
     body: BodyReader,
@@ -230,7 +230,7 @@ async fn finish(
 async fn go_on(
     run: &Run,
     job: &Job,
-    target: Option<&Target>,
+    target: Option<&Target<'_>>,
     leash: &mut Leash,
     answer: &Answer<'_>,
     body: BodyReader,

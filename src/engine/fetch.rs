@@ -146,9 +146,14 @@ async fn proceed(
 }
 
 /// Looks at what is there under the job's name, as far as that matters.
-async fn look(run: &Run, job: &Job, name: Option<&Name>, leash: &mut Leash) -> Result<Option<Target>, Error> {
+async fn look<'n>(
+    run: &Run,
+    job: &Job,
+    name: Option<&'n Name>,
+    leash: &mut Leash,
+) -> Result<Option<Target<'n>>, Error> {
     match (&run.folder, name) {
-        (Some(folder), Some(name)) => Target::new(run, job, name.clone(), leash, folder).await.map(Some),
+        (Some(folder), Some(name)) => Target::new(run, job, name, leash, folder).await.map(Some),
         _ => Ok(None),
     }
 }

@@ -46,7 +46,13 @@ pub(super) struct Run {
 
 impl Run {
     /// Where the body of a response goes, which has this length if its head says it, behind a part that is there.
-    pub fn sink(&self, target: Option<&Target>, answer: &Answer<'_>, length: Option<u64>, rest: Option<Rest>) -> Sink {
+    pub fn sink(
+        &self,
+        target: Option<&Target<'_>>,
+        answer: &Answer<'_>,
+        length: Option<u64>,
+        rest: Option<Rest>,
+    ) -> Sink {
         match (&self.folder, target) {
             (Some(folder), Some(target)) => target.sink(self, folder, answer, length, rest),
             _ if self.config.keep == Keep::Hold => Sink::hold(&self.spare),

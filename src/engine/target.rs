@@ -31,8 +31,8 @@ const QUESTIONS: [&str; 6] =
 
 /// The file that a job is to become.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub name: Name,
+pub(super) struct Target<'n> {
+    pub name: &'n Name,
     /// What is there, if it matters.
     pub known: Option<Arc<Known>>,
 }
@@ -58,11 +58,11 @@ enum Asks {
     Own,
 }
 
-impl Target {
+impl<'n> Target<'n> {
     /// Looks at what is there as far as it matters to the job.
-    pub async fn new(run: &Run, job: &Job, name: Name, leash: &mut Leash, folder: &Folder) -> Result<Self, Error> {
+    pub async fn new(run: &Run, job: &Job, name: &'n Name, leash: &mut Leash, folder: &Folder) -> Result<Self, Error> {
         let matters = run.config.syncs() || job.own_gates().or(run.config.gates).min_ratio.is_some();
-        let known = if matters { leash.hold(folder.known(&name)).await?? } else { None };
+        let known = if matters { leash.hold(folder.known(name)).await?? } else { None };
         Ok(Self { name, known })
     }
 
