@@ -71,12 +71,13 @@ impl Gates {
         options.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// These, and for what they leave open, `others`.
+    /// These, and for what they leave open, `others`. Of two longest bodies the shorter counts: whoever runs a list that
+    /// others write has set that limit for their own sake.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {
             min_size: self.min_size.or(others.min_size),
-            max_size: self.max_size.or(others.max_size),
+            max_size: [self.max_size, others.max_size].into_iter().flatten().min(),
             min_ratio: self.min_ratio.or(others.min_ratio),
             pages: self.pages.or(others.pages),
         }

@@ -84,6 +84,25 @@ fn a_run_that_is_killed_leaves_the_old_list() {
     run.signal(Signal::KILL);
     run.wait().exits(137);
     assert_eq!(fs::read(folder.path().join("again.txt")).unwrap(), b"old");
+    assert_eq!(folder.names(), [".again.txt.part", "again.txt"]);
+
+    // The next one takes away what that left.
+    folder.smolget().args(["--discard", "--failed", "again.txt", "nonsense"]).run().exits(1);
+    assert_eq!(folder.names(), ["again.txt"]);
+    assert!(fs::read_to_string(folder.path().join("again.txt")).unwrap().starts_with("# nonsense: "));
+}
+
+#[test]
+fn a_list_that_another_run_is_writing_is_left_to_it() {
+    let server = Server::silent();
+    let folder = Folder::new();
+    let run = folder.smolget().args(["--discard", "--failed", "f"]).arg(server.url("/")).start();
+    server.wait_for_connections(1);
+    let output = folder.smolget().args(["--failed", "f", "nonsense"]).run().exits(3);
+    assert!(output.stderr.contains("another run is writing it"), "{}", output.stderr);
+    run.signal(Signal::TERM);
+    run.wait().exits(143);
+    assert_eq!(folder.names(), ["f"]);
 }
 
 #[test]

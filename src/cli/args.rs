@@ -43,7 +43,7 @@ written --jobs 8, --jobs=8, -j 8 or -j8; -- ends them.",
     note = "A list has a URL a line; further URLs after TABs are mirrors of the same file.
 Indented lines below it are its options: out=NAME, header=Name: value,
 checksum=sha-256=HEX, and max-size=B, min-size=B, min-ratio=R or not-html=true
-in place of the run's. Lines that start with # are passed over.",
+for that job alone. Lines that start with # are passed over.",
     note = "SMOLGET_LOG takes a filter for the log, such as debug or smolget=trace.",
     example = "{command_name} -d out https://example.org/a.tar https://example.org/b.tar",
     example = "{command_name} -i urls.txt -j 32 -d out --json > results.ndjson",

@@ -43,7 +43,12 @@ impl Gatekeeper {
             Some(Pages::Refused) => Start::Open { mark: 0, seen: Vec::new() },
             _ => Start::Settled,
         };
-        Self { gates, max_is_own: job.own_gates().max_size.is_some(), previous, start }
+        Self {
+            gates,
+            max_is_own: job.own_gates().max_size.is_some_and(|own| gates.max_size == Some(own)),
+            previous,
+            start,
+        }
     }
 
     /// For what comes after a part whose start was judged when it came.
