@@ -49,6 +49,18 @@ fn a_signal_stops_the_run_and_every_job_read_has_its_row() {
 }
 
 #[test]
+fn two_signals_at_once_are_one() {
+    let server = silent();
+    let running = stuck(&server, 4, &[]);
+    // Stopped meanwhile, it finds both when it goes on, however long it takes to send them.
+    [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT].map(|signal| running.signal(signal));
+    let output = running.wait();
+    let rows = output.rows();
+    assert_a_row_for_each_line_read(&rows);
+    assert!(rows.len() >= 4 && rows.iter().all(|row| error(row) == "interrupted"), "{rows:?}");
+}
+
+#[test]
 fn what_was_done_before_a_signal_stays_done() {
     let server = Server::start(|request| match request.target.as_str() {
         "/done" => Reply::ok("whole"),

@@ -31,6 +31,10 @@ use super::progress::Progress;
 use super::report::{Report, Tally};
 use super::writer::Writer;
 
+/// A second signal this soon is the first once more: timeout(1) sends one to its child and then one to all of its group, and
+/// nobody presses a key as fast.
+const ECHO: Duration = Duration::from_millis(20);
+
 /// Between two drawings of the progress line, and between two attempts to say the last words.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -147,6 +151,7 @@ async fn say_last(fatal: &[String], summary: Option<String>, console: &Console) 
 
 /// Stops the run at the first signal and ends the process at the second. Never done.
 async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
+    let mut first = None;
     while let Some(signal) = signals.next().await {
         let status = match signal {
             Ok(Signal::Int) => 130,
@@ -158,9 +163,13 @@ async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
             }
         };
         if let Some(status) = board.caught.get() {
+            if first.is_some_and(|first: Instant| first.elapsed() < ECHO) {
+                continue;
+            }
             console.try_clear();
             process::exit(status.into());
         }
+        first = Some(Instant::now());
         board.caught.set(Some(status));
         board.stopper.stop();
     }

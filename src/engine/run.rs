@@ -78,7 +78,7 @@ impl Run {
 pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Going>, reports: Sender<Report>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
     while let Some((ticket, pass)) = next(&tickets, desk.as_ref()).await {
-        if let (Some(online), Some(url)) = (&run.online, ticket.url()) {
+        if let (Some(online), Some(url), false) = (&run.online, ticket.url(), pass.is_free()) {
             // A run that is stopped meanwhile has the job told as not begun.
             let _ = leash.hold(online.wait(url, &*run.clock)).await;
         }
