@@ -1,10 +1,10 @@
 //! What is to be fetched: a [`Job`] is one file, an [`Entry`] is a job or a line that can't be one.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use surf::Url;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::gates::Gates;
 use crate::grammar::has_control;
 use crate::header::Header;
@@ -215,6 +215,12 @@ impl Rejected {
     /// What a row says of it: the text, cut and masked; the number of its line in the list.
     pub(crate) fn new(text: &[u8], line: Option<u64>, error: Error) -> Self {
         Self { text: text::excerpt(text), line, error }
+    }
+
+    /// What it is, for its outcome; no words are left here.
+    pub(crate) fn take(&mut self) -> Self {
+        let error = mem::replace(&mut self.error, Error::new(ErrorKind::Url, ""));
+        Self { text: mem::take(&mut self.text), line: self.line, error }
     }
 
     /// Why it can't be used.

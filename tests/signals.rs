@@ -53,7 +53,9 @@ fn two_signals_at_once_are_one() {
     let server = silent();
     let running = stuck(&server, 4, &[]);
     // Stopped meanwhile, it finds both when it goes on, however long it takes to send them.
-    [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT].map(|signal| running.signal(signal));
+    for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        running.signal(signal);
+    }
     let output = running.wait();
     let rows = output.rows();
     assert_a_row_for_each_line_read(&rows);

@@ -194,7 +194,8 @@ async fn finish(
     let head = answer.head;
     let status = head.status();
     if let Some(part) = part {
-        return Ok(go_on(run, job, target, leash, answer, body, part).await?);
+        // Boxed, as all that few bodies need: each worker has room for the rest.
+        return Ok(Box::pin(go_on(run, job, target, leash, answer, body, part)).await?);
     }
     if status >= 400 {
         drain(leash, body).await;
@@ -270,7 +271,7 @@ async fn keep(
     match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
         Ok(()) => sink.finish().await,
         Err(error) => {
-            discard(sink, leftover(&error)).await;
+            Box::pin(discard(sink, leftover(&error))).await;
             Err(error)
         }
     }

@@ -11,15 +11,13 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
-use async_channel::Sender;
-
 use super::attempt::{Setback, attempt};
 use super::lanes::Outlook;
 use super::leash::Leash;
 use super::retry::{self, Verdict};
 use super::run::Run;
 use super::target::Target;
-use super::ticket::{Back, Past, Shift, Ticket};
+use super::ticket::{Past, Shift, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
 use crate::outcome::{self, Outcome};
@@ -33,36 +31,34 @@ const GAIN: u64 = 64 * 1024;
 pub(super) struct Done {
     pub outcome: Outcome,
     pub body: Option<Uncommitted>,
-    pub reply: Sender<Outcome>,
 }
 
-/// Does what a ticket asks for: its job is done then, or it is to come again.
+/// Does what a ticket asks for: its job is done then, or the ticket is to come again, after a wait.
 pub(super) async fn fetch(
     run: &Run,
-    ticket: Ticket,
+    ticket: &mut Ticket,
     leash: &mut Leash,
     shift: &mut Shift<'_>,
-) -> ControlFlow<Done, Box<Back>> {
-    let Ticket { entry, name, past, reply } = ticket;
-    let job = match entry {
-        Entry::Rejected(rejected) => return Break(Done { outcome: Outcome::rejected(rejected), body: None, reply }),
-        Entry::Job(job) if past.is_none() && run.stopper.is_stopped() => {
-            let outcome = Outcome { entry: told(run, &job), ..Outcome::not_begun(&job) };
-            return Break(Done { outcome, body: None, reply });
+) -> ControlFlow<Done, Duration> {
+    let job = match &mut ticket.entry {
+        Entry::Rejected(rejected) => return Break(Done { outcome: Outcome::rejected(rejected.take()), body: None }),
+        Entry::Job(job) if ticket.past.is_none() && run.stopper.is_stopped() => {
+            let outcome = Outcome { entry: told(run, job), ..Outcome::not_begun(job) };
+            return Break(Done { outcome, body: None });
         }
         Entry::Job(job) => job,
     };
-    let mut past = past.map_or_else(Past::begin, |past| *past);
+    let mut past = ticket.past.take().map_or_else(Past::begin, |past| *past);
     let end = if shift.is_free() {
-        find(run, name.as_ref(), leash).await
+        find(run, ticket.name.as_ref(), leash).await
     } else {
-        proceed(run, &job, name.as_ref(), &mut past, leash, shift).await
+        proceed(run, job, ticket.name.as_ref(), &mut past, leash, shift).await
     };
     match end {
-        End::Done(result) => Break(done(run, &job, past, reply, result)),
+        End::Done(result) => Break(done(run, job, past, result)),
         End::Again(wait) => {
-            let ticket = Ticket { entry: Entry::Job(job), name, past: Some(Box::new(past)), reply };
-            Continue(Box::new(Back { ticket, wait }))
+            ticket.past = Some(Box::new(past));
+            Continue(wait)
         }
     }
 }
@@ -74,7 +70,7 @@ enum End {
     Again(Duration),
 }
 
-fn done(run: &Run, job: &Job, past: Past, reply: Sender<Outcome>, result: Result<Complete, Error>) -> Done {
+fn done(run: &Run, job: &Job, past: Past, result: Result<Complete, Error>) -> Done {
     let (result, body) = match result {
         Ok(Complete::Kept(kept)) => (Ok(kept), None),
         Ok(Complete::Uncommitted(body)) => (Ok(body.kept()), Some(body)),
@@ -95,7 +91,7 @@ fn done(run: &Run, job: &Job, past: Past, reply: Sender<Outcome>, result: Result
         result,
         entry: told(run, job),
     };
-    Done { outcome, body, reply }
+    Done { outcome, body }
 }
 
 /// The job as it stands in a list, if that is to be told.

@@ -138,7 +138,7 @@ impl Desk {
         let memory = unsettled.memory();
         if self.counts.memory.load(Ordering::Relaxed) + memory > MAX_MEMORY {
             self.ring_if_idle();
-            return settle(run, vec![unsettled]).await;
+            return Box::pin(settle(run, vec![unsettled])).await;
         }
         self.counts.memory.fetch_add(memory, Ordering::Relaxed);
         self.queue.send(unsettled).await.map_err(drop)?;

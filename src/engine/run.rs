@@ -17,7 +17,7 @@ use super::online::Online;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
 use super::target::Target;
-use super::ticket::{Going, Report, Shift};
+use super::ticket::{Back, Going, Report, Shift};
 use crate::config::{Config, Keep, OnFailure};
 use crate::outcome::Outcome;
 use crate::output::{Folder, Rest, Sink};
@@ -77,23 +77,24 @@ impl Run {
 /// to be committed with others goes to `desk`, and the worker to the next ticket.
 pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Going>, reports: Sender<Report>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
-    while let Some((ticket, pass)) = next(&tickets, desk.as_ref()).await {
+    while let Some((mut ticket, pass)) = next(&tickets, desk.as_ref()).await {
         if let (Some(online), Some(url), false) = (&run.online, ticket.url(), pass.is_free()) {
             // A run that is stopped meanwhile has the job told as not begun.
             let _ = leash.hold(online.wait(url, &*run.clock)).await;
         }
         let mut shift = Shift::begin(&reports, pass);
-        let told = match fetch(&run, ticket, &mut leash, &mut shift).await {
-            Continue(back) => {
-                shift.hand_back(back);
+        // The ticket stays here meanwhile: handed on, it would have a place in each future below, and each worker has those.
+        let told = match fetch(&run, &mut ticket, &mut leash, &mut shift).await {
+            Continue(wait) => {
+                shift.hand_back(Box::new(Back { ticket, wait }));
                 Ok(())
             }
-            Break(Done { outcome, body: None, reply }) => run.tell(outcome, &reply).await,
-            Break(Done { outcome, body: Some(body), reply }) => {
-                let unsettled = Unsettled { body, outcome, reply, since: Instant::now() };
+            Break(Done { outcome, body: None }) => run.tell(outcome, &ticket.reply).await,
+            Break(Done { outcome, body: Some(body) }) => {
+                let unsettled = Unsettled { body, outcome, reply: ticket.reply, since: Instant::now() };
                 match &desk {
                     Some(desk) => desk.bring(&run, unsettled).await,
-                    None => settle(&run, vec![unsettled]).await,
+                    None => Box::pin(settle(&run, vec![unsettled])).await,
                 }
             }
         };
