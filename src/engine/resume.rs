@@ -43,9 +43,7 @@ pub(super) fn judge(said: &Said<'_>, origin: &Origin, length: u64) -> Answer {
             let is_it = |total: &u64| said.length.is_none_or(|length_of_rest| length_of_rest == total - length);
             rest.filter(is_it).map_or(Answer::Other, Answer::Rest)
         }
-        416 if said.range.and_then(unsatisfied) == Some(length) && origin.total.is_none_or(|total| total == length) => {
-            Answer::Complete
-        }
+        416 if said.range.and_then(unsatisfied) == Some(length) && is_whole(said, origin, length) => Answer::Complete,
         416 => Answer::Other,
         _ => Answer::Usual,
     }
@@ -58,14 +56,29 @@ fn rest(range: ContentRange, origin: &Origin, length: u64) -> Option<u64> {
     })
 }
 
-/// A server that sends an entity tag with the whole has to send it with a part, too; a date it need not.
+/// Whether a part that is as long as the file on the server is that file: it was said how long its version is, or is said now
+/// that the file is still of its version. Else it may be the start of one, and the file another that is shorter.
+fn is_whole(said: &Said<'_>, origin: &Origin, length: u64) -> bool {
+    match origin.total {
+        Some(total) => total == length && !is_other_version(said, origin),
+        None => is_same_version(said, origin),
+    }
+}
+
+/// The validator has to come again. A date may be missing by the letter (RFC 9110, section 15.3.7), but a server that pays no
+/// heed to `If-Range` is silent, too; and one that has entity tags by now would have told the version by that.
 fn is_same_version(said: &Said<'_>, origin: &Origin) -> bool {
     let validator = Some(origin.validator.as_bytes());
-    if origin.validator.starts_with('"') {
-        said.etag == validator
-    } else {
-        said.last_modified.is_none_or(|date| Some(date) == validator)
+    match origin.is_tagged() {
+        true => said.etag == validator,
+        false => said.last_modified == validator && said.etag.is_none(),
     }
+}
+
+/// Whether a validator comes that is not the part's.
+fn is_other_version(said: &Said<'_>, origin: &Origin) -> bool {
+    let is_other = |said: Option<&[u8]>| said.is_some_and(|said| said != origin.validator.as_bytes());
+    is_other(said.etag) || !origin.is_tagged() && is_other(said.last_modified)
 }
 
 /// The length in the `Content-Range` of a 416.
@@ -113,27 +126,65 @@ mod tests {
         assert_eq!((judge(5), judge(4), judge(10)), (Answer::Rest(10), Answer::Other, Answer::Other));
     }
 
+    /// Judges an answer to a request for what comes after five bytes of a version that is known by its date.
+    fn judge_dated(status: u16, total: Option<u64>, etag: Option<&str>, last_modified: Option<&str>) -> Answer {
+        let origin = Origin { source: Source::of(&[]), validator: DATE.to_owned(), total };
+        let (etag, last_modified) = (etag.map(str::as_bytes), last_modified.map(str::as_bytes));
+        let range = Some(if status == 206 { &b"bytes 5-9/10"[..] } else { b"bytes */5" });
+        let said = Said { status, range, etag, last_modified, is_coded: false, length: None };
+        super::judge(&said, &origin, 5)
+    }
+
     #[test]
-    fn with_a_date_the_rest_may_say_none_but_no_other() {
+    fn with_a_date_the_rest_has_to_say_it_and_nothing_else() {
+        for total in [Some(10), None] {
+            let judge = |etag, last_modified| judge_dated(206, total, etag, last_modified);
+            assert_eq!(judge(None, Some(DATE)), Answer::Rest(10));
+            for (etag, date) in [(None, None), (None, Some("Mon")), (Some("\"a\""), None), (Some("\"a\""), Some(DATE))]
+            {
+                assert_eq!(judge(etag, date), Answer::Other, "{etag:?} {date:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rest_in_a_coding_is_none() {
         let origin = Origin { source: Source::of(&[]), validator: DATE.to_owned(), total: Some(10) };
-        let judge = |last_modified: Option<&str>, is_coded| {
-            let last_modified = last_modified.map(str::as_bytes);
-            let range = Some(&b"bytes 5-9/10"[..]);
+        let judge = |is_coded| {
+            let (range, last_modified) = (Some(&b"bytes 5-9/10"[..]), Some(DATE.as_bytes()));
             let said = Said { status: 206, range, etag: None, last_modified, is_coded, length: Some(5) };
             super::judge(&said, &origin, 5)
         };
-        assert_eq!((judge(None, false), judge(Some(DATE), false)), (Answer::Rest(10), Answer::Rest(10)));
-        assert_eq!((judge(Some("Mon"), false), judge(None, true)), (Answer::Other, Answer::Other));
+        assert_eq!((judge(false), judge(true)), (Answer::Rest(10), Answer::Other));
     }
 
     #[test]
     fn a_416_tells_of_a_part_that_is_the_whole() {
         assert_eq!(judge(416, "bytes */5", "", Some(5)), Answer::Complete);
-        assert_eq!(judge(416, "Bytes */5", "", None), Answer::Complete);
+        assert_eq!(judge(416, "Bytes */5", "\"a\"", None), Answer::Complete);
         for range in ["bytes */6", "bytes */", "*/5", "bytes 0-4/5", ""] {
-            assert_eq!(judge(416, range, "", None), Answer::Other, "{range}");
+            for total in [Some(5), None] {
+                assert_eq!(judge(416, range, "\"a\"", total), Answer::Other, "{range}");
+            }
         }
-        assert_eq!(judge(416, "bytes */5", "", Some(10)), Answer::Other);
+        assert_eq!(judge(416, "bytes */5", "\"a\"", Some(10)), Answer::Other);
+        let dated = |total, etag, date| judge_dated(416, total, etag, date);
+        assert_eq!(dated(Some(5), None, None), Answer::Complete);
+        assert_eq!(
+            (dated(Some(5), None, Some(DATE)), dated(None, None, Some(DATE))),
+            (Answer::Complete, Answer::Complete)
+        );
+    }
+
+    #[test]
+    fn a_416_of_another_version_or_of_a_length_that_was_never_said_tells_nothing() {
+        assert_eq!(judge(416, "bytes */5", "", None), Answer::Other);
+        for total in [Some(5), None] {
+            assert_eq!(judge(416, "bytes */5", "\"b\"", total), Answer::Other);
+            assert_eq!(judge_dated(416, total, Some("\"a\""), Some(DATE)), Answer::Other);
+            assert_eq!(judge_dated(416, total, None, Some("Mon")), Answer::Other);
+        }
+        assert_eq!(judge_dated(416, None, None, None), Answer::Other);
     }
 
     #[test]

@@ -48,10 +48,15 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// Whether the validator is an entity tag, and no date.
+    pub(crate) fn is_tagged(&self) -> bool {
+        self.validator.starts_with('"')
+    }
+
     /// By what its version can be told again.
     pub(crate) fn validators(&self) -> Validators {
         let validator = Some(self.validator.clone());
-        match self.validator.starts_with('"') {
+        match self.is_tagged() {
             true => Validators { etag: validator, last_modified: None },
             false => Validators { etag: None, last_modified: validator },
         }
