@@ -24,9 +24,6 @@ use crate::outcome::{self, Outcome};
 use crate::output::{Complete, Name, Uncommitted};
 use crate::text::Shown;
 
-/// How much more of a body an attempt has to have to begin with than the one before, if those before it are to be forgotten.
-const GAIN: u64 = 64 * 1024;
-
 /// A job that is done. A body that is still to be committed comes beside the outcome that the job has if it can be.
 pub(super) struct Done {
     pub outcome: Outcome,
@@ -157,9 +154,7 @@ async fn look<'n>(
 /// What comes after an attempt that failed: another, a mirror, or nothing.
 fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback, shift: &mut Shift<'_>) -> End {
     let Setback { error, pause } = setback;
-    // Whoever gets on is not hopeless, however often the connection is cut.
-    past.failed = if past.record.part >= past.part + GAIN { 1 } else { past.failed.saturating_add(1) };
-    past.part = past.record.part;
+    past.count_failure();
     let (status, chance) = (past.record.status, run.clock.chance());
     shift.failed(&error, retry::park(status, pause));
     match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {

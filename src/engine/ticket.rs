@@ -24,6 +24,9 @@ use crate::output::Name;
 /// What a ticket takes in memory beside its URLs: itself, what is behind it, a name.
 const USUAL_LOAD: usize = 896;
 
+/// How much longer than any before a part has to be that an attempt begins with, if the failures before are to be forgotten.
+const GAIN: u64 = 64 * 1024;
+
 /// A job, how far it came, and where its outcome goes.
 #[derive(Debug)]
 pub(super) struct Ticket {
@@ -46,7 +49,7 @@ pub(super) struct Past {
     pub mirror: Option<usize>,
     /// How many attempts at that URL have failed, since one of them got on.
     pub failed: u32,
-    /// The length of the part that the last attempt had to go on with.
+    /// The longest part that an attempt at that URL had to go on with.
     pub part: u64,
     pub record: Record,
 }
@@ -122,6 +125,14 @@ impl Past {
         Self { start: Instant::now(), mirror: None, failed: 0, part: 0, record: Record::default() }
     }
 
+    /// Counts an attempt that failed. Whoever gets on is not hopeless, however often the connection is cut; but a part that was
+    /// lost and has grown again brings nobody on.
+    pub fn count_failure(&mut self) {
+        let part = self.record.part;
+        self.failed = if part >= self.part.saturating_add(GAIN) { 1 } else { self.failed.saturating_add(1) };
+        self.part = self.part.max(part);
+    }
+
     /// Which of the job's URLs is asked, or is next.
     pub fn url<'j>(&self, job: &'j Job) -> &'j Url {
         self.mirror.and_then(|mirror| job.mirrors.get(mirror)).unwrap_or(&job.url)
@@ -174,5 +185,32 @@ impl Drop for Shift<'_> {
     fn drop(&mut self) {
         let back = self.back.take();
         self.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, back });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many failures count after attempts that began with parts of these lengths, in pieces of [`GAIN`].
+    fn failed(parts: &[u64]) -> u32 {
+        let mut past = Past::begin();
+        for part in parts {
+            past.record.part = part * GAIN;
+            past.count_failure();
+        }
+        past.failed
+    }
+
+    #[test]
+    fn whoever_gets_on_uses_up_no_retries() {
+        assert_eq!([failed(&[0]), failed(&[0, 0]), failed(&[0, 1]), failed(&[0, 1, 2, 3])], [1, 2, 1, 1]);
+        assert_eq!(failed(&[0, 1, 1, 1]), 3);
+    }
+
+    #[test]
+    fn a_part_that_is_lost_and_grows_again_gets_nobody_on() {
+        assert_eq!(failed(&[0, 5, 0, 5, 0, 5, 3, 5]), 7);
+        assert_eq!(failed(&[0, 5, 0, 6]), 1);
     }
 }
