@@ -1,5 +1,8 @@
 //! The smallest parts of the grammar of HTTP and of URLs, which many read.
 
+/// The longest ETag that is used.
+const MAX_ETAG: usize = 1024;
+
 /// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
 pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -14,6 +17,20 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
         let digit = char::from(byte).to_digit(10)?;
         number.checked_mul(10)?.checked_add(digit.into())
     })
+}
+
+/// Whether this is an entity tag (RFC 9110, section 8.8.3), of ASCII alone. Without the quotes it might be read as a list, or as
+/// `*`, which any version matches.
+pub(crate) fn is_etag(text: &str) -> bool {
+    let opaque = text.strip_prefix("W/").unwrap_or(text);
+    let inner = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.len() <= MAX_ETAG
+        && inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
+}
+
+/// Whether this is a date as a header field has it (RFC 9110, section 5.6.7).
+pub(crate) fn is_date(text: &str) -> bool {
+    !has_control(text) && httpdate::parse_http_date(text).is_ok()
 }
 
 /// Whether a text is a URL's scheme (RFC 3986, section 3.1), known or not.

@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
+use crate::grammar::is_etag;
 use crate::output::Validators;
-
-/// The longest ETag that is remembered.
-const MAX_ETAG: usize = 1024;
 
 /// The validators in a head: its `ETag`, `Last-Modified` and `Date` fields. `None` if none of them can be used.
 pub(super) fn of<'a>(
@@ -42,15 +40,6 @@ fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a str> {
     if values.next().is_some() { None } else { str::from_utf8(first).ok() }
 }
 
-/// Whether this is an entity tag (RFC 9110, section 8.8.3), of ASCII alone. Without the quotes it might be read as a list, or as
-/// `*`, which any version matches.
-fn is_etag(text: &str) -> bool {
-    let opaque = text.strip_prefix("W/").unwrap_or(text);
-    let inner = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    text.len() <= MAX_ETAG
-        && inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
-}
-
 /// Whether a file of that date can't be changed without getting another: not within the second in which it was sent (RFC
 /// 9110, section 8.8.2.2).
 fn is_past(last_modified: &str, now: Option<&[u8]>) -> bool {
@@ -78,7 +67,7 @@ mod tests {
         for etag in ["\"\"", "\"a,b\"", "W/\"5f-1\"", "\"*\"", "\"\\\""] {
             assert_eq!(of(&[etag], &[], None), Some((Some(etag.to_owned()), None)), "{etag}");
         }
-        let long = format!("\"{}\"", "a".repeat(MAX_ETAG));
+        let long = format!("\"{}\"", "a".repeat(1024));
         for bad in [
             "",
             "*",

@@ -23,9 +23,9 @@ use sha2::{Digest as _, Sha256};
 use super::folder::Folder;
 use super::name::Name;
 use super::record::{self, Source, Validators};
-use super::temporary::{Place, Temporary, try_lock};
+use super::temporary::{Place, Temporary, may_be_ours, try_lock};
 use crate::error::Error;
-use crate::grammar::decimal;
+use crate::grammar::{decimal, has_control, is_date, is_etag};
 use crate::offload::{Lane, unblock};
 
 /// What stands for a length that is not known.
@@ -154,9 +154,12 @@ pub(super) fn begin(place: &Place, name: &Name, origin: &Origin) -> io::Result<T
 /// Empties a part, and writes what it is to be a part of.
 fn describe_as(place: &Place, about: &str, origin: &Origin, temporary: &Temporary) -> io::Result<()> {
     retry_on_intr(|| ftruncate(temporary.file(), 0))?;
-    let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let boot = boot().ok_or(io::ErrorKind::Unsupported)?;
+    // What is there may be anybody's, or have another name, too: it is not written to.
+    forget(place, about);
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut description = File::from(retry_on_intr(|| openat(place, about, flags, Mode::from_raw_mode(0o600)))?);
-    description.write_all(encode(origin, &boot()).as_bytes())
+    description.write_all(encode(origin, &boot).as_bytes())
 }
 
 /// The names of a file's part and of its description. Other files' are others, but for one chance in 2^64.
@@ -186,8 +189,7 @@ fn open(place: &Place, part: &str, create: OFlags) -> io::Result<File> {
 /// Locks a part, and makes sure that it is one, and still has its name then.
 fn take(place: &Place, part: &str, file: &File) -> io::Result<()> {
     let stat = retry_on_intr(|| fstat(file))?;
-    // A file that has another name, too, is somebody's.
-    if !FileType::from_raw_mode(stat.st_mode).is_file() || stat.st_nlink > 1 {
+    if !FileType::from_raw_mode(stat.st_mode).is_file() || !may_be_ours(place, &stat) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     try_lock(file)?;
@@ -201,16 +203,24 @@ fn take(place: &Place, part: &str, file: &File) -> io::Result<()> {
 fn describe(place: &Place, about: &str) -> io::Result<Origin> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| openat(place, about, flags, Mode::empty()))?);
+    if !may_be_ours(place, &retry_on_intr(|| fstat(&file))?) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let mut text = Vec::new();
     file.take(MAX_ABOUT as u64).read_to_end(&mut text)?;
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its description is damaged, or from before a start");
-    decode(&text, &boot()).ok_or_else(damaged)
+    boot().and_then(|boot| decode(&text, &boot)).ok_or_else(damaged)
 }
 
-/// What tells this run of the machine from others; nothing where there is no such thing.
-fn boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
+/// What tells this run of the machine from others. Where there is no such thing nothing is gone on with.
+fn boot() -> Option<String> {
+    is_boot(&fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default())
+}
+
+/// The identity in what the system says, if it says one.
+fn is_boot(text: &str) -> Option<String> {
+    let id = text.trim();
+    (!id.is_empty() && !has_control(id)).then(|| id.to_owned())
 }
 
 fn encode(Origin { source, validator, total }: &Origin, boot: &str) -> String {
@@ -223,7 +233,8 @@ fn decode(text: &[u8], boot: &str) -> Option<Origin> {
     let fields: Vec<&str> = line.split('\t').collect();
     let &[source, total, validator, of_boot] = fields.as_slice() else { return None };
     let total = if total == UNKNOWN { None } else { Some(decimal(total.as_bytes())?) };
-    (of_boot == boot).then_some(Origin { source: Source::parse(source)?, validator: validator.to_owned(), total })
+    let is_usable = of_boot == boot && (is_etag(validator) || is_date(validator)) && !validator.starts_with("W/");
+    is_usable.then_some(Origin { source: Source::parse(source)?, validator: validator.to_owned(), total })
 }
 
 /// Removes a file of that name, if there is one.
@@ -243,7 +254,7 @@ mod tests {
     use std::path::Path;
 
     fn origin() -> Origin {
-        Origin { source: Source::of(&[b"http://h/"]), validator: "\"a b\"".to_owned(), total: Some(10) }
+        Origin { source: Source::of(&[b"http://h/"]), validator: "\"a,b\"".to_owned(), total: Some(10) }
     }
 
     fn folder(dir: &Path) -> (Folder, Name) {
@@ -303,6 +314,60 @@ mod tests {
         assert!(block_on(folder.rest(&name)).is_some());
         begin(&folder, &name, "longer than the whole");
         assert!(block_on(folder.rest(&name)).is_none());
+    }
+
+    #[test]
+    fn a_part_that_may_be_anybodys_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, name) = folder(dir.path());
+        let (part, about) = names(&name);
+        let other = dir.path().join("other");
+        for of in [&part, &about] {
+            let file = dir.path().join(of);
+            begin(&folder, &name, "01234");
+            fs::hard_link(&file, &other).unwrap();
+            assert!(block_on(folder.rest(&name)).is_none(), "{of} has two names");
+            fs::remove_file(&other).unwrap();
+            assert!(block_on(folder.rest(&name)).is_some());
+            // Only root can give files away.
+            if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
+                assert!(block_on(folder.rest(&name)).is_none(), "{of} is another user's");
+                // If it is the folder's owner, there is nobody to be wary of.
+                std::os::unix::fs::chown(dir.path(), Some(12_345), None).unwrap();
+                assert!(block_on(folder.rest(&name)).is_some());
+                std::os::unix::fs::chown(dir.path(), Some(0), None).unwrap();
+            }
+            fs::remove_file(&file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_description_is_not_written_to_what_has_another_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, name) = folder(dir.path());
+        let other = dir.path().join("other");
+        fs::write(&other, "precious").unwrap();
+        fs::hard_link(&other, dir.path().join(names(&name).1)).unwrap();
+        begin(&folder, &name, "01234");
+        assert_eq!(fs::read_to_string(other).unwrap(), "precious");
+        assert!(block_on(folder.rest(&name)).is_some());
+    }
+
+    #[test]
+    fn a_machine_that_tells_no_start_from_another_goes_on_with_nothing() {
+        assert_eq!((is_boot(""), is_boot(" \n"), is_boot("a-1\n")), (None, None, Some("a-1".to_owned())));
+    }
+
+    #[test]
+    fn what_can_not_be_sent_as_a_validator_is_none() {
+        let of = |validator: &str| Origin { validator: validator.to_owned(), ..origin() };
+        let decoded = |validator: &str| decode(encode(&of(validator), "boot").as_bytes(), "boot");
+        for good in ["\"a\"", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(decoded(good), Some(of(good)));
+        }
+        for bad in ["", "*", "a", "\"a\rb\"", "\"a", "W/\"a\"", "yesterday"] {
+            assert_eq!(decoded(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

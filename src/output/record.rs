@@ -13,7 +13,7 @@ use std::fmt::{self, Write as _};
 use rustix::fs::Stat;
 use sha2::{Digest as _, Sha256};
 
-use crate::grammar::decimal;
+use crate::grammar::{decimal, is_date, is_etag};
 
 /// What stands for a validator that there is not: no ETag and no date is written so.
 const NONE: &str = "-";
@@ -54,6 +54,13 @@ impl fmt::Display for Source {
 pub(crate) struct Validators {
     pub etag: Option<String>,
     pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Whether they are what a server may have said. A file can be written by others than this program.
+    fn can_be_sent(&self) -> bool {
+        self.etag.as_deref().is_none_or(is_etag) && self.last_modified.as_deref().is_none_or(is_date)
+    }
 }
 
 /// The digest of a file.
@@ -124,6 +131,9 @@ impl Record {
         };
         let or_none = |text: &str| (text != NONE).then(|| text.to_owned());
         let validators = Validators { etag: or_none(etag), last_modified: or_none(date) };
+        if !validators.can_be_sent() {
+            return None;
+        }
         let stamp = Stamp {
             length: decimal(length.as_bytes())?,
             modified: modified.to_owned(),
@@ -199,10 +209,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was() {
-        let mut dated = record("x");
+        let mut dated = record("\"x\"");
         dated.note.validators =
             Validators { etag: None, last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()) };
-        for (name, record) in [("a", record("W/\"ä b\"")), ("f/ä b.txt", dated)] {
+        for (name, record) in [("a", record("W/\"a,b\"")), ("f/ä b.txt", dated)] {
             let line = line(name, &record);
             assert_eq!(Record::decode(line.as_bytes()), Some((name, record)));
             assert_eq!(super::name(line.as_bytes()), Some(name));
@@ -219,6 +229,23 @@ pub(super) mod tests {
                 assert!(damaged == line || name(&damaged).is_none(), "at {at}");
             }
             assert!(name(&line[..at]).is_none() && Record::decode(&line[at + 1..]).is_none(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_validator_that_no_server_can_have_said_makes_a_line_none() {
+        let decoded = |etag: &str, date: &str| {
+            let mut record = record(etag);
+            record.note.validators.last_modified = Some(date.to_owned());
+            Record::decode(line("a", &record).as_bytes()).is_some()
+        };
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert!(decoded("\"a\"", date) && decoded("W/\"a\"", date) && decoded(NONE, date));
+        for etag in ["*", "a", "\"a\rb\"", "\"a\r\"", "\"a\", \"b\"", ""] {
+            assert!(!decoded(etag, date), "{etag:?}");
+        }
+        for date in ["yesterday", "Sun, 06 Nov 1994 08:49:37 GMT\r", ""] {
+            assert!(!decoded("\"a\"", date), "{date:?}");
         }
     }
 

@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, 
 use rustix::io::{Errno, retry_on_intr};
 
 use super::record::{Record, name};
-use super::temporary::Place;
+use super::temporary::{Place, may_be_ours};
 use crate::sync::lock;
 
 /// The name of the state file, which no job can have.
@@ -234,9 +234,9 @@ impl Index {
     fn places(&self, name: &str) -> impl Iterator<Item = u64> {
         let hash = self.hash(name);
         let first = self.lines.partition_point(|line| *line < hash);
-        let of_name = self.lines.get(first..).unwrap_or_default().iter();
-        let count = of_name.clone().take_while(|line| is_of(**line, hash)).count();
-        of_name.as_slice().get(..count).unwrap_or_default().iter().rev().map(|line| line & u64::from(u32::MAX))
+        let from_name = self.lines.get(first..).unwrap_or_default();
+        let count = from_name.partition_point(|line| is_of(*line, hash));
+        from_name.get(..count).unwrap_or_default().iter().rev().map(|line| line & u64::from(u32::MAX))
     }
 
     /// How many names there are, but for those few that share a hash.
@@ -264,6 +264,9 @@ fn open_locked(dir: &Place) -> Result<File, Unusable> {
         let stat = retry_on_intr(|| fstat(&file))?;
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
             return Err(Unusable::Foreign("is no file".to_owned()));
+        }
+        if !may_be_ours(dir, &stat) {
+            return Err(Unusable::Foreign("is another user's, or has another name, too".to_owned()));
         }
         match try_lock(&file) {
             Ok(()) => {}

@@ -22,10 +22,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{
-    Advice, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, fadvise, flock, fstat, fsync, openat, renameat,
+    Advice, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, fadvise, flock, fstat, fsync, openat, renameat,
     statat, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::geteuid;
 
 use super::partial::forget;
 use super::pipe;
@@ -281,6 +282,15 @@ pub(super) fn sync_folder(place: impl AsFd, path: &Path) -> io::Result<()> {
         Err(Errno::INVAL) => Ok(()),
         synced => Ok(synced?),
     }
+}
+
+/// Whether a file that was found here may be one of ours: of this user, and under no other name. Where anybody may make files,
+/// another user may have put it there. Who owns the folder may put into it what they like in any case; and where a file
+/// system knows no users, all of it has one owner.
+pub(super) fn may_be_ours(place: &OwnedFd, stat: &Stat) -> bool {
+    let is_of = |owner: u32| stat.st_uid == owner;
+    let is_of_folder = || retry_on_intr(|| fstat(place)).is_ok_and(|folder| is_of(folder.st_uid));
+    stat.st_nlink <= 1 && (is_of(geteuid().as_raw()) || is_of_folder())
 }
 
 /// Locks a file as long as it is open, without waiting.

@@ -18,12 +18,12 @@ fn open(dir: &Path) -> State {
 
 fn append(state: &State, name: &str, etag: &str) {
     let mut line = String::new();
-    record(etag).encode(name, &mut line);
+    record(&format!("\"{etag}\"")).encode(name, &mut line);
     state.append(&line).unwrap();
 }
 
 fn etag(state: &State, name: &str) -> Option<String> {
-    state.find(name).unwrap().and_then(|record| record.note.validators.etag)
+    state.find(name).unwrap().and_then(|record| Some(record.note.validators.etag?.trim_matches('"').to_owned()))
 }
 
 /// A folder with a state file of these names, each with its number as ETag.
@@ -166,6 +166,42 @@ fn what_is_not_ours_is_left_as_it_is() {
     symlink(&elsewhere, &file).unwrap();
     assert!(matches!(State::open(&place(dir.path())), Err(Unusable::Io(e)) if e.kind() != io::ErrorKind::NotFound));
     assert_eq!(fs::read(elsewhere).unwrap(), b"");
+}
+
+#[test]
+fn what_may_be_anybodys_is_refused_and_left_as_it_is() {
+    let dir = with(&["a"]);
+    let (file, other) = (dir.path().join(NAME), dir.path().join("other"));
+    let refused = || match State::open(&place(dir.path())) {
+        Err(Unusable::Foreign(why)) => why,
+        state => format!("{state:?}"),
+    };
+    fs::hard_link(&file, &other).unwrap();
+    assert_eq!(refused(), "is another user's, or has another name, too");
+    fs::remove_file(&other).unwrap();
+    open(dir.path());
+    // Only root can give files away.
+    if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
+        assert_eq!(refused(), "is another user's, or has another name, too");
+        std::os::unix::fs::chown(dir.path(), Some(12_345), None).unwrap();
+        open(dir.path());
+    }
+    fs::write(&other, "").unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::hard_link(&other, &file).unwrap();
+    assert_eq!(refused(), "is another user's, or has another name, too");
+    assert_eq!(fs::read(other).unwrap(), b"");
+}
+
+#[test]
+fn many_lines_of_one_name_are_soon_looked_through() {
+    let mut index = Index::default();
+    (0..200_000).for_each(|place| index.add("a", place));
+    index.sort();
+    for _ in 0..200_000 {
+        assert_eq!(index.places("a").next(), Some(199_999));
+    }
+    assert_eq!((index.places("a").count(), index.places("b").count()), (200_000, 0));
 }
 
 #[test]
