@@ -15,6 +15,7 @@ use support::{Folder, Gate, Output, Reply, Request, Server, error};
 
 const STATE: &str = ".smolget-state";
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+const LATER: &str = "Sun, 06 Nov 1994 08:50:37 GMT";
 
 /// A site whose files a test changes: it answers with 304 as RFC 9110, section 13.2.2, has it.
 #[derive(Clone)]
@@ -44,7 +45,7 @@ impl Site {
             (None, None) => false,
         };
         let reply = if is_same { Reply::status(304) } else { Reply::ok(body) };
-        let fields = [("ETag", etag), ("Last-Modified", modified)];
+        let fields = [("ETag", etag), ("Last-Modified", modified), ("Date", Some(LATER.to_owned()))];
         fields.iter().fold(reply, |reply, (name, value)| match value {
             Some(value) => reply.field(name, value),
             None => reply,
