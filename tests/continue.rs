@@ -228,6 +228,66 @@ fn a_part_that_is_the_whole_is_complete() {
     assert_eq!((&row["status"], &row["bytes"]), (&416.into(), &LENGTH.into()));
 }
 
+/// A site that is cut once, and then answers a request for the rest so.
+fn cut_once(answer: impl Fn(&Version) -> Reply + Send + Sync + 'static) -> Site {
+    let version = Version { body: content(1), etag: Some("\"1\""), cut: 300_000 };
+    let site = Site::with(version, move |version, request| match request.field("Range") {
+        Some(_) => answer(version),
+        None => version.answer(request),
+    });
+    site.is_cut();
+    site
+}
+
+#[test]
+fn a_304_that_nobody_asked_for_leaves_the_part_and_is_not_ok() {
+    let site = cut_once(|version| version.tagged(Reply::status(304)));
+    let left = site.folder.names();
+    for options in [&["-c"][..], &["-c", "--sync"]] {
+        let row = site.run(options).exits(1).row();
+        assert_eq!((error(&row), row["status"].as_u64()), ("protocol", Some(304)));
+    }
+    assert!(left.iter().all(|name| site.folder.names().contains(name)), "{left:?}");
+    // A question of the user's own is theirs to judge.
+    assert_eq!(site.run(&["-c", "-H", "Range: bytes=5-"]).exits(0).row()["status"], 304);
+    assert!(left.iter().all(|name| site.folder.names().contains(name)), "{left:?}");
+}
+
+#[test]
+fn a_file_that_is_gone_takes_its_part_with_it_and_one_that_may_come_back_does_not() {
+    for (status, is_gone) in [(404, true), (410, true), (403, false), (503, false)] {
+        let site = cut_once(move |_| Reply::status(status));
+        assert_eq!(error(&site.run(&["-c"]).exits(1).row()), "status");
+        assert_eq!(site.folder.names().is_empty(), is_gone, "{status}");
+    }
+}
+
+#[test]
+fn a_file_that_is_passed_over_leaves_no_part() {
+    let site = Site::new(300_000);
+    site.is_cut();
+    site.folder.write("a", "whole");
+    assert_eq!(site.run(&["--skip-existing"]).exits(0).row()["skipped"], true);
+    assert_eq!(site.folder.names().len(), 3);
+    site.run(&["-c", "--skip-existing"]).exits(0);
+    assert_eq!(site.folder.names(), ["a"]);
+}
+
+#[test]
+fn the_page_that_a_416_comes_with_is_not_taken_for_the_file() {
+    let site = Site::with(Version { body: content(1), etag: Some("\"1\""), cut: LENGTH }, |version, request| {
+        match request.field("Range") {
+            None => {
+                let head = "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n";
+                Reply::raw([head.as_bytes(), &version.body, b"\r\n"].concat()).close()
+            }
+            Some(_) => version.answer(request).body("<html>416</html>").field("Content-Type", "text/html"),
+        }
+    });
+    site.is_cut();
+    assert_eq!(site.arrives(&["--not-html"]).row()["status"], 416);
+}
+
 #[test]
 fn a_checksum_is_of_the_whole() {
     let hex = |body: &[u8]| Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect::<String>();

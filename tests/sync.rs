@@ -309,12 +309,30 @@ fn a_question_of_the_users_own_is_the_only_one() {
 }
 
 #[test]
-fn a_304_that_nobody_asked_for_is_what_it_was() {
+fn a_304_that_nobody_asked_for_brings_no_file_and_is_not_ok() {
     let server = Server::always(Reply::status(304).field("ETag", "\"1\""));
     let folder = Folder::new();
-    let row = sync(&folder, &server.url("/a")).exits(0).row();
-    assert_eq!((row["status"].as_u64(), row.get("unchanged"), row.get("file")), (Some(304), None, None), "{row}");
+    let row = sync(&folder, &server.url("/a")).exits(1).row();
+    assert_eq!((row["status"].as_u64(), error(&row)), (Some(304), "protocol"), "{row}");
     assert_eq!(folder.names(), [STATE]);
+}
+
+#[test]
+fn a_304_for_another_version_than_was_asked_about_has_the_whole_asked_for() {
+    for (told, is_same) in [("\"1\"", true), ("W/\"1\"", true), ("\"2\"", false)] {
+        let server = Server::start(move |request| match request.field("If-None-Match") {
+            Some(_) => Reply::status(304).field("ETag", told),
+            None if request.visit == 1 => Reply::ok("list").field("ETag", "\"1\""),
+            None => Reply::ok("new").field("ETag", "\"2\""),
+        });
+        let folder = Folder::new();
+        replaces(&folder, &server.url("/a"), b"list");
+        if is_same {
+            leaves_alone(&folder, &server.url("/a"), 304);
+        } else {
+            replaces(&folder, &server.url("/a"), b"new");
+        }
+    }
 }
 
 #[test]

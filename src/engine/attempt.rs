@@ -30,6 +30,7 @@ use super::route::Route;
 use super::run::Run;
 use super::target::{self, Inquiry, Target};
 use super::ticket::Shift;
+use super::validators;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 use crate::job::{Checksum, Job};
@@ -102,6 +103,27 @@ impl Answer<'_> {
         };
         resume::judge(&said, &rest.origin, rest.length)
     }
+
+    /// Whether a part that could not be joined to it is of no use any more: something else takes its place, or what it is of is
+    /// gone.
+    fn ends_part(&self) -> bool {
+        match self.head.status() {
+            304 => false,
+            404 | 410 => self.inquiry.is_some_and(Inquiry::asks_for_rest),
+            status => status < 400,
+        }
+    }
+
+    /// Whether it says that nothing has changed, of another version than is there.
+    fn is_of_another(&self, target: Option<&Target<'_>>) -> bool {
+        let known = || target.and_then(Target::asked_about).zip(self.head.value("etag"));
+        self.is_unchanged() && known().is_some_and(|(etag, told)| !validators::is_same_file(etag.as_bytes(), told))
+    }
+
+    /// Whether it says that what is there is still the same, and was asked.
+    fn is_unchanged(&self) -> bool {
+        self.head.status() == 304 && self.inquiry.is_some_and(Inquiry::asks_for_changes)
+    }
 }
 
 impl From<Error> for Setback {
@@ -131,9 +153,10 @@ pub(super) async fn attempt(
         _ => None,
     };
     record.part = rest.as_ref().map_or(0, |rest| rest.length);
+    let mut may_ask = true;
     loop {
         let inquiry = match target {
-            Some(target) => target.inquire(&run.config, job, &url, route.fields(), rest.as_ref())?,
+            Some(target) => target.inquire(&run.config, job, &url, route.fields(), rest.as_ref(), may_ask)?,
             None => None,
         };
         let fields = inquiry.as_ref().and_then(Inquiry::fields).unwrap_or(route.fields()).clone();
@@ -154,13 +177,18 @@ pub(super) async fn attempt(
                         rest.remove().await;
                         continue;
                     }
-                    // It is of what was there before.
-                    (resume::Answer::Usual, Some(rest)) if head.status() < 400 => {
+                    (resume::Answer::Usual, Some(rest)) if answer.ends_part() => {
                         rest.remove().await;
                         None
                     }
                     _ => None,
                 };
+                if answer.is_of_another(target) {
+                    log::debug!("{}: status 304 is of another version than was asked about", Shown(&url));
+                    may_ask = false;
+                    drain(leash, body).await;
+                    continue;
+                }
                 record.status = Some(head.status());
                 return finish(run, job, target, leash, &answer, body, part).await;
             }
@@ -206,14 +234,17 @@ async fn finish(
             pause,
         });
     }
-    if status == 304
-        && answer.inquiry.is_some_and(Inquiry::asks_for_changes)
+    if answer.is_unchanged()
         && let (Some(folder), Some(Target { name, known: Some(known) })) = (&run.folder, target)
     {
         return Ok(folder.leave(name, known).await?);
     }
     if status == 304 && job.checksum.is_some() {
         return Err(Error::new(ErrorKind::Checksum, "status 304 brings no body for the checksum to verify").into());
+    }
+    if status == 304 && !answer.inquiry.is_none_or(Inquiry::is_the_users) {
+        let message = "status 304 came without a question, so there is no body; fetch it later, or give a mirror";
+        return Err(Error::new(ErrorKind::Protocol, message).into());
     }
     // There is no body to keep, and 304 must not empty the file that the user asked about.
     if run.config.method == Method::Head || status == 304 {
@@ -237,8 +268,11 @@ async fn go_on(
     body: BodyReader,
     Part { mut rest, whole }: Part,
 ) -> Result<Complete, Error> {
+    let is_complete = rest.length == whole;
     let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous)).go_on();
-    if let Err(error) = keeper.admit(Some(whole), answer.head.values("content-type")) {
+    // A 416 is of another type than the file: it comes with a page.
+    let types = answer.head.values("content-type").filter(|_| !is_complete);
+    if let Err(error) = keeper.admit(Some(whole), types) {
         rest.remove().await;
         return Err(error);
     }
@@ -246,7 +280,6 @@ async fn go_on(
         rest = leash.hold(rest.read()).await??;
     }
     let digest = job.checksum.map(|expected| (expected, rest.digest.as_deref().cloned().unwrap_or_default()));
-    let is_complete = rest.length == whole;
     let sink = run.sink(target, answer, Some(whole), Some(rest));
     let mut body = Some(body);
     if is_complete && let Some(words) = body.take() {

@@ -21,7 +21,7 @@ use super::ticket::{Past, Shift, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::job::{Entry, Job};
 use crate::outcome::{self, Outcome};
-use crate::output::{Complete, Name, Uncommitted};
+use crate::output::{Complete, Folder, Name, Uncommitted};
 use crate::text::Shown;
 
 /// A job that is done. A body that is still to be committed comes beside the outcome that the job has if it can be.
@@ -101,8 +101,20 @@ async fn find(run: &Run, name: Option<&Name>, leash: &mut Leash) -> End {
     let (Some(folder), Some(name)) = (&run.folder, name) else { return End::Again(Duration::ZERO) };
     match leash.hold(folder.find(name)).await {
         Ok(Ok(None)) => End::Again(Duration::ZERO),
-        Ok(Ok(Some(found))) => End::Done(Ok(found)),
+        Ok(Ok(Some(found))) => {
+            if run.config.goes_on() {
+                clear(folder, name, leash).await;
+            }
+            End::Done(Ok(found))
+        }
         Ok(Err(error)) | Err(error) => End::Done(Err(error)),
+    }
+}
+
+/// Removes the part of a file that is there whole.
+async fn clear(folder: &Folder, name: &Name, leash: &mut Leash) {
+    if let Ok(Some(rest)) = leash.hold(folder.rest(name)).await {
+        rest.remove().await;
     }
 }
 

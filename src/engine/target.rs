@@ -71,7 +71,13 @@ impl<'n> Target<'n> {
         self.known.as_ref().map(|known| known.length)
     }
 
-    /// What a request is to this, and to a part of it that is there; `None` if that matters to nobody.
+    /// The ETag of what is there.
+    pub fn asked_about(&self) -> Option<&str> {
+        self.known.as_ref()?.record.as_ref()?.note.validators.etag.as_deref()
+    }
+
+    /// What a request is to this, and to a part of it that is there; `None` if that matters to nobody. Whether there is another
+    /// version is asked only if it may be.
     pub fn inquire(
         &self,
         config: &Config,
@@ -79,6 +85,7 @@ impl<'n> Target<'n> {
         url: &Url,
         fields: &Fields,
         rest: Option<&Rest>,
+        may_ask: bool,
     ) -> Result<Option<Inquiry>, Error> {
         if !config.syncs() && !config.goes_on() {
             return Ok(None);
@@ -94,7 +101,7 @@ impl<'n> Target<'n> {
             let fields = fields.with("If-Range", &rest.origin.validator)?;
             return Ok(Some(Inquiry { source, asks: Asks::Rest, fields: Some(fields) }));
         }
-        let record = self.known.as_ref().and_then(|known| known.record.as_ref());
+        let record = self.known.as_ref().filter(|_| may_ask).and_then(|known| known.record.as_ref());
         let record = record.filter(|record| {
             record.note.source == source && job.checksum.is_none_or(|expected| expected.matches(&record.digest))
         });
@@ -147,6 +154,11 @@ impl Inquiry {
     /// Whether it asks only for what has changed.
     pub fn asks_for_changes(&self) -> bool {
         self.asks == Asks::Changed
+    }
+
+    /// Whether the user asks a question, and we don't.
+    pub fn is_the_users(&self) -> bool {
+        self.asks == Asks::Own
     }
 
     /// Whether it asks for what comes after a part.

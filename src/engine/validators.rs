@@ -27,6 +27,15 @@ pub(super) fn strong(validators: &Validators, now: Option<&[u8]>) -> Option<Stri
     etag.or(date).cloned()
 }
 
+/// Whether two entity tags may be of the same version (RFC 9110, section 8.8.3.2): the weak comparison, with which a server
+/// compares them in `If-None-Match`.
+pub(super) fn is_same_file(etag: &[u8], other: &[u8]) -> bool {
+    fn opaque(etag: &[u8]) -> &[u8] {
+        etag.strip_prefix(b"W/").unwrap_or(etag)
+    }
+    opaque(etag) == opaque(other)
+}
+
 /// Whether a date is old enough to be a strong validator (RFC 9110, section 8.8.2.2; the minute is that of RFC 7232).
 fn is_long_past(last_modified: &str, now: Option<&[u8]>) -> bool {
     let now = now.and_then(|now| httpdate::parse_http_date(str::from_utf8(now).ok()?).ok());
