@@ -5,6 +5,8 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use rustix::process::Signal;
@@ -296,11 +298,64 @@ fn a_checksum_is_of_the_whole() {
         let list = format!("{}\n out=a\n checksum=sha-256={}\n", site.server.url("/a"), hex(&content(seed)));
         let run = || site.folder.smolget().args(["--json", "-c", "--retries", "0"]).input(list.clone()).run().row();
         assert_eq!(error(&run()), "truncated");
+        site.set(|version| version.cut = LENGTH);
         let row = run();
         assert_eq!((row["ok"].as_bool(), error(&row)), (Some(ok), if ok { "" } else { "checksum" }));
         // What can come to nothing is not gone on with.
         assert_eq!(site.folder.names(), if ok { vec!["a"] } else { vec![] });
     }
+}
+
+#[test]
+fn a_part_that_does_not_come_to_its_checksum_is_fetched_anew_in_the_same_run() {
+    let site = Site::new(300_000);
+    site.is_cut();
+    // It keeps its ETag, and is another all the same.
+    site.set(|version| (version.body, version.cut) = (content(2), LENGTH));
+    let hex: String = Sha256::digest(content(2)).iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = format!("{}\n out=a\n checksum=sha-256={hex}\n", site.server.url("/a"));
+    let run = site.folder.smolget().args(["--json", "-c", "--retries", "0"]).input(list).run().exits(0);
+    assert!(run.file("a") == content(2));
+    assert_eq!((run.row()["attempts"].as_u64(), run.row()["status"].as_u64()), (Some(1), Some(200)));
+    assert_eq!(site.ranges(), [None, Some("bytes=300000-".to_owned()), None]);
+    assert_eq!(site.folder.names(), ["a"]);
+}
+
+#[test]
+fn a_part_that_begins_as_a_page_is_not_gone_on_with_where_pages_are_refused() {
+    for start in ["\n<!DOCTYPE html>", "list "] {
+        let site = Site::new(300_000);
+        let page = [start.as_bytes(), &content(1)].concat();
+        site.set(|version| version.body = page.clone());
+        site.is_cut();
+        site.set(|version| version.cut = LENGTH * 2);
+        let is_page = start != "list ";
+        let output = site.run(&["-c", "--not-html"]);
+        assert_eq!(error(&output.row()), if is_page { "rejected" } else { "" });
+        assert_eq!(site.folder.names().is_empty(), is_page);
+        assert_eq!(site.ranges()[1].is_none(), is_page);
+    }
+}
+
+#[test]
+fn a_part_is_read_before_the_rest_is_asked_for() {
+    // Whoever reads it later finds it changed, and has to fetch all of it.
+    let part = Arc::new(Mutex::new(None::<PathBuf>));
+    let to_change = part.clone();
+    let version = Version { body: content(1), etag: Some("\"1\""), cut: 300_000 };
+    let site = Site::with(version, move |version, request| {
+        if let Some(part) = to_change.lock().unwrap().take() {
+            fs::File::options().write(true).open(part).unwrap().write_all_at(b"changed", 0).unwrap();
+        }
+        version.answer(request)
+    });
+    let name = site.is_cut().into_iter().find(|name| name.ends_with(".rest")).unwrap();
+    *part.lock().unwrap() = Some(site.folder.path().join(name));
+    site.set(|version| version.cut = LENGTH);
+    let hex: String = Sha256::digest(content(1)).iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = format!("{}\n out=a\n checksum=sha-256={hex}\n", site.server.url("/a"));
+    let row = site.folder.smolget().args(["--json", "-c", "--retries", "0"]).input(list).run().exits(0).row();
+    assert_eq!(row["status"], 206);
 }
 
 #[test]

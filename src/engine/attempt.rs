@@ -152,6 +152,9 @@ pub(super) async fn attempt(
         (Some(folder), Some(target)) if run.config.goes_on() => leash.hold(folder.rest(target.name)).await?,
         _ => None,
     };
+    if let Some(part) = rest.take() {
+        rest = leash.hold(usable(&Gatekeeper::new(&run.config, job, None), part)).await??;
+    }
     record.part = rest.as_ref().map_or(0, |rest| rest.length);
     let mut may_ask = true;
     loop {
@@ -159,6 +162,11 @@ pub(super) async fn attempt(
             Some(target) => target.inquire(&run.config, job, &url, route.fields(), rest.as_ref(), may_ask)?,
             None => None,
         };
+        if let Some(part) = rest.take_if(|_| inquiry.as_ref().is_some_and(Inquiry::asks_for_rest)) {
+            // Before it is asked for what comes after it: no server waits for the disk.
+            let is_seen = job.checksum.is_some() || run.config.syncs();
+            rest = Some(if is_seen { leash.hold(part.read()).await?? } else { part });
+        }
         let fields = inquiry.as_ref().and_then(Inquiry::fields).unwrap_or(route.fields()).clone();
         let request = run.messages.request(run.config.method, url.as_ref().clone(), fields);
         let sent = leash.hold(run.client.send(request)).await?;
@@ -190,7 +198,14 @@ pub(super) async fn attempt(
                     continue;
                 }
                 record.status = Some(head.status());
-                return finish(run, job, target, leash, &answer, body, part).await;
+                let is_joined = part.is_some();
+                match finish(run, job, target, leash, &answer, body, part).await {
+                    // What was there may be what is wrong. It is gone by now.
+                    Err(Setback { error, .. }) if is_joined && error.kind() == ErrorKind::Checksum => {
+                        log::debug!("{}: {error}; asking for all of it", Shown(&url));
+                    }
+                    end => return end,
+                }
             }
             Verdict::Refuse(error) => {
                 record.status = Some(head.status());
@@ -207,6 +222,21 @@ pub(super) async fn attempt(
             }
         }
     }
+}
+
+/// A part, unless it begins with what the gatekeeper refuses or can't judge by its start: an earlier run, with other gates, may
+/// have left it. Then nothing is left of it.
+async fn usable(keeper: &Gatekeeper, mut part: Rest) -> Result<Option<Rest>, Error> {
+    if keeper.has_seen_enough() {
+        return Ok(Some(part));
+    }
+    let start;
+    (part, start) = part.start().await?;
+    if keeper.takes_start(&start) {
+        return Ok(Some(part));
+    }
+    part.remove().await;
+    Ok(None)
 }
 
 /// Judges the final head, and keeps the body.
@@ -266,7 +296,7 @@ async fn go_on(
     leash: &mut Leash,
     answer: &Answer<'_>,
     body: BodyReader,
-    Part { mut rest, whole }: Part,
+    Part { rest, whole }: Part,
 ) -> Result<Complete, Error> {
     let is_complete = rest.length == whole;
     let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous)).go_on();
@@ -275,9 +305,6 @@ async fn go_on(
     if let Err(error) = keeper.admit(Some(whole), types) {
         rest.remove().await;
         return Err(error);
-    }
-    if job.checksum.is_some() || run.config.syncs() {
-        rest = leash.hold(rest.read()).await??;
     }
     let digest = job.checksum.map(|expected| (expected, rest.digest.as_deref().cloned().unwrap_or_default()));
     let sink = run.sink(target, answer, Some(whole), Some(rest));

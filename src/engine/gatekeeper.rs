@@ -85,6 +85,11 @@ impl Gatekeeper {
         Ok(())
     }
 
+    /// Whether this start of a body is enough to tell that it is no page.
+    pub fn takes_start(&self, start: &[u8]) -> bool {
+        matches!(self.start, Start::Settled) || sniff(&mut 0, &mut Vec::new(), start) == Some(false)
+    }
+
     /// Whether nothing more has to be seen of it but how long it is, which its head has said.
     pub fn has_seen_enough(&self) -> bool {
         matches!(self.start, Start::Settled)
@@ -191,6 +196,17 @@ mod tests {
                 assert_eq!(is_refused(body, piece), is_page, "{:?} by {piece}", String::from_utf8_lossy(body));
             }
         }
+    }
+
+    #[test]
+    fn the_start_of_a_part_has_to_tell_that_it_is_no_page() {
+        let keeper = keeper(&[("not-html", "true")], None);
+        for (start, is_taken) in
+            [(&b"<html>"[..], false), (b"<ht", false), (b"  \n", false), (b"", false), (b"x", true)]
+        {
+            assert_eq!(keeper.takes_start(start), is_taken);
+        }
+        assert!(self::keeper(&[], None).takes_start(b"<html>"));
     }
 
     #[test]

@@ -79,6 +79,20 @@ impl Rest {
         unblock(Lane::Disk, move || self.temporary.remove()).await;
     }
 
+    /// Reads some of its start.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Io` if it can't be read.
+    pub(crate) async fn start(self) -> Result<(Self, Vec<u8>), Error> {
+        let read = move || {
+            let mut start = vec![0; usize::try_from(self.length).unwrap_or(PIECE).min(PIECE)];
+            self.temporary.file().read_exact_at(&mut start, 0).map_err(unreadable)?;
+            Ok((self, start))
+        };
+        unblock(Lane::Disk, read).await
+    }
+
     /// Reads it, so that there is a digest that goes on where it ends.
     ///
     /// # Errors
@@ -87,11 +101,15 @@ impl Rest {
     pub(crate) async fn read(mut self) -> Result<Self, Error> {
         let read = move || {
             let digest = digest(self.temporary.file(), self.length);
-            self.digest = Some(Box::new(digest.map_err(|e| Error::io("reading the part that is there", e))?));
+            self.digest = Some(Box::new(digest.map_err(unreadable)?));
             Ok(self)
         };
         unblock(Lane::Disk, read).await
     }
+}
+
+fn unreadable(e: io::Error) -> Error {
+    Error::io("reading the part that is there", e)
 }
 
 fn digest(file: &File, length: u64) -> io::Result<Sha256> {
