@@ -431,6 +431,24 @@ fn what_is_compared_goes_on_too_and_is_remembered() {
 }
 
 #[test]
+fn what_is_as_the_old_file_so_far_goes_on_too() {
+    let site = Site::new(300_000);
+    let old = [&content(1)[..600_000], &content(2)[600_000..]].concat();
+    site.folder.write("a", &old);
+    for part in ["300000", "600000", "900000"] {
+        assert_eq!(error(&site.run(&["-c", "--sync"]).exits(1).row()), "truncated");
+        assert!(fs::read(site.folder.path().join("a")).unwrap() == old);
+        let length = site.folder.files().iter().find(|(name, _)| name.ends_with(".rest")).map(|(_, part)| part.len());
+        assert_eq!(length.map(|length| length.to_string()).as_deref(), Some(part));
+    }
+    assert_eq!(site.arrives(&["--sync"]).row()["status"], 206);
+    // What is short is compared from the start again, so that no disk has to write it.
+    site.set(|version| (version.etag, version.cut) = (Some("\"2\""), 10_000));
+    assert_eq!(error(&site.run(&["-c", "--sync"]).exits(1).row()), "truncated");
+    assert_eq!(site.folder.names(), [".smolget-state", "a"]);
+}
+
+#[test]
 fn two_runs_at_one_file_both_bring_it_whole() {
     let gate = Gate::new();
     let held = gate.clone();

@@ -369,6 +369,24 @@ fn a_body_that_is_refused_leaves_file_and_memory_as_they_were() {
 }
 
 #[test]
+fn a_file_that_may_not_be_read_is_replaced() {
+    for length in [4, 100_000] {
+        let site = Site::new(vec![b'x'; length], "\"1\"");
+        let (server, folder) = (site.serve(), Folder::new());
+        let file = folder.write("a", vec![b'x'; length]);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        // Root may read it.
+        let is_root = fs::read(&file).is_ok();
+        let row = sync(&folder, &server.url("/a")).exits(0).row();
+        assert_eq!((&row["status"], &row["written"]), (&200.into(), &(if is_root { 0 } else { length }).into()));
+        // What is remembered does not change that it can't be read.
+        let noted = folder.path().join("a");
+        fs::set_permissions(&noted, fs::Permissions::from_mode(0)).unwrap();
+        sync(&folder, &server.url("/a")).exits(0);
+    }
+}
+
+#[test]
 fn a_body_that_is_cut_leaves_all_as_it_was() {
     let server = Server::start(|request| match request.visit {
         1 => Reply::ok("list").field("ETag", "\"1\""),

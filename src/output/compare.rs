@@ -31,6 +31,9 @@ use crate::outcome::Kept;
 /// How much of a file is read at once: it lies on the stack of a thread that has no more than 256 KiB.
 const PIECE: usize = 16 * 1024;
 
+/// From how many bytes on it is worth a copy not to fetch them again.
+const WORTH: u64 = 64 * 1024;
+
 /// What a body is compared with, and what is to be remembered of it.
 #[derive(Debug)]
 pub(crate) struct Comparison {
@@ -188,7 +191,14 @@ impl Named {
     }
 
     /// Leaves what has come of a body that was cut, if it can be gone on with.
-    pub(super) fn leave(&self, part: Progress, data: &[u8]) {
+    pub(super) fn leave(&self, mut part: Progress, data: &[u8]) {
+        let is_long = part.old.as_ref().is_some_and(|old| old.alike >= WORTH);
+        if is_long && self.origin.is_some() {
+            // It is as the old file so far. Whether that is whole in what comes is not known, so it is copied.
+            if let Err(e) = self.apart(&mut part) {
+                log::debug!("what has come of {} is not kept: {e}", self.name.as_str());
+            }
+        }
         if let Some(mut temporary) = part.temporary.filter(Temporary::is_resumable) {
             let left = temporary.append(data).and_then(|()| temporary.settle());
             if let Err(e) = left {

@@ -89,14 +89,15 @@ impl Folder {
         Ok((Stamp::of(&after) == stamp).then(|| (digest.finalize().into(), stamp)))
     }
 
-    /// Opens a file to be read; `None` if there is none.
+    /// Opens a file to be read; `None` if there is none that may be read.
     pub(super) fn open_file(&self, name: &Name) -> Result<Option<(File, Place, Stamp)>, Error> {
         let failed = |e: Errno| self.failed("opening", name, e.into());
         let Some(place) = self.place(name)? else { return Ok(None) };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match retry_on_intr(|| openat(&place, name.file(), flags, Mode::empty())) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+            // What can't be read can't be compared, but replaced.
+            Err(Errno::NOENT | Errno::LOOP | Errno::ACCESS) => return Ok(None),
             Err(e) => return Err(failed(e)),
         };
         let stat = retry_on_intr(|| fstat(&file)).map_err(failed)?;
