@@ -129,6 +129,41 @@ fn a_host_that_never_answers_holds_no_other_up() {
 }
 
 #[test]
+fn a_url_that_hangs_does_not_take_its_host_down() {
+    let server = |request: &support::Request| match request.target.as_str() {
+        "/hang" => Reply::raw("").hold(),
+        _ => Reply::ok("x"),
+    };
+    // It is asked for first, and another host has tickets all the while.
+    let some = Server::start(server);
+    let other = Server::always(Reply::ok("x").after(ms(300)));
+    let urls = ["/hang".to_owned()].into_iter().chain((1..=20).map(|n| format!("/{n}"))).map(|path| some.url(&path));
+    let list: Vec<_> = urls.chain((0..12).map(|n| other.url(&format!("/{n}")))).collect();
+    let args = ["--json", "--discard", "--timeout", "1s", "--retries", "1", "--per-host", "1"];
+    let output = smolget().args(args).args(&list).run().exits(1);
+    let failed: Vec<_> = output.rows().into_iter().filter(|row| row["ok"] == false).collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!((&failed[0]["url"], error(&failed[0])), (&some.url("/hang").into(), "timeout"));
+    assert_eq!((&failed[0]["attempts"], some.visits("/hang")), (&2.into(), 2));
+}
+
+#[test]
+fn urls_that_hang_at_a_host_that_has_answered_fail_after_their_own_retries() {
+    let server = Server::start(|request| match request.target.starts_with("/hang") {
+        true => Reply::raw("").hold(),
+        false => Reply::ok("x"),
+    });
+    let paths = ["/0", "/hang/1", "/hang/2"].map(str::to_owned).into_iter().chain((1..=30).map(|n| format!("/{n}")));
+    let urls: Vec<_> = paths.map(|path| server.url(&path)).collect();
+    let args = ["--json", "--discard", "-j1", "--timeout", "500ms", "--retries", "2"];
+    let output = smolget().args(args).args(&urls).run().exits(1);
+    for row in output.rows() {
+        let hangs = row["url"].as_str().unwrap().contains("/hang");
+        assert_eq!((&row["ok"], &row["attempts"]), (&(!hangs).into(), &if hangs { 3 } else { 1 }.into()), "{row}");
+    }
+}
+
+#[test]
 fn a_host_that_is_slow_to_answer_first_gets_all_workers_then() {
     let gate = Gate::new();
     let server = Server::always(Reply::ok("x").until(&gate));

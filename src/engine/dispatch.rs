@@ -76,6 +76,9 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
                     }
                     if let Some(Back { ticket, wait }) = back.map(|back| *back) {
                         name_host(&mut self.host, ticket.url());
+                        // Not where it goes on to a mirror, at once.
+                        let is_put_off = contact.is_silence() && !wait.is_zero();
+                        let pass = if is_put_off { self.lanes.put_off(pass) } else { pass };
                         self.lanes.give_back(&self.host, pass, wait, ticket, now);
                     }
                 }

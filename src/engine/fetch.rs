@@ -16,6 +16,7 @@ use super::lanes::Outlook;
 use super::leash::Leash;
 use super::retry::{self, Verdict};
 use super::run::Run;
+use super::standing::is_silence;
 use super::target::Target;
 use super::ticket::{Past, Shift, Ticket};
 use crate::error::{Error, ErrorKind, Phase};
@@ -134,7 +135,9 @@ async fn proceed(
     let url = past.url(job);
     if let Outlook::Down(kind) = shift.outlook() {
         let host = url.host_str().unwrap_or_default();
-        let message = format!("{host} could not be reached, time after time, so this was not tried; fetch it later");
+        let how = if is_silence(kind) { "did not answer" } else { "could not be reached" };
+        let again = if past.record.attempts > 0 { " again" } else { "" };
+        let message = format!("{host} {how}, time after time, so this was not tried{again}; fetch it later");
         return give_up(job, past, Error::new(kind, message));
     }
     let target = match look(run, job, name, leash).await {

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Outlook;
 use super::hosts::Worth;
+use super::{Outlook, Place};
 use crate::engine::standing::Standing;
 
 /// How late a ticket may go without its host's next going later, too: timers are never early.
@@ -13,8 +13,8 @@ const LATENESS: Duration = Duration::from_millis(20);
 /// A host's lane.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
-    /// With their places in the list, in that order. Boxed: a queue that grows would move them all.
-    pub held: VecDeque<(u64, Box<T>)>,
+    /// With their places, in that order. Boxed: a queue that grows would move them all.
+    pub held: VecDeque<(Place, Box<T>)>,
     pub out: usize,
     /// In all: out, held, or for later.
     pub tickets: usize,

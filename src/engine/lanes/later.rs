@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use super::LaneId;
+use super::{LaneId, Place};
 
 /// A ticket that is to come again.
 #[derive(Debug)]
 pub(super) struct Later<T> {
     pub due: Instant,
     pub lane: LaneId,
-    pub place: u64,
+    pub place: Place,
     pub ticket: Box<T>,
 }
 

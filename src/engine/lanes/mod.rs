@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use self::hosts::{Hosts, Worth};
 use self::lane::{Gate, Lane};
 use self::later::Later;
-use super::standing::Contact;
+use super::standing::{Contact, Miss};
 use crate::error::ErrorKind;
 
 /// How many bytes of tickets, about, may be held or wait: some 256 with URLs as they are. Past that the list is read no further.
@@ -62,8 +62,15 @@ pub(super) struct Pass {
     pub lane: LaneId,
     pub outlook: Outlook,
     epoch: u32,
-    /// Its place in the list.
-    place: u64,
+    place: Place,
+}
+
+/// Where a ticket stands among others: as in the list, unless it was [put off](Lanes::put_off).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    turn: u64,
+    /// Its turn when it was new, counted from 1.
+    line: u64,
 }
 
 impl Pass {
@@ -153,7 +160,7 @@ impl<T: Load> Lanes<T> {
     pub fn admit(&mut self, host: &str, ticket: T, now: Instant) -> Option<(T, Pass)> {
         self.dry_since = None;
         self.places += 1;
-        let (id, place) = (self.lane_of(host, now), self.places);
+        let (id, place) = (self.lane_of(host, now), Place { turn: self.places, line: self.places });
         self.came(id);
         let lane = self.lanes.get(id.index())?;
         match self.gate(lane, now) {
@@ -165,12 +172,23 @@ impl<T: Load> Lanes<T> {
         }
     }
 
+    /// Its host left a ticket without an answer: others of that host are to be tried first, or one that hangs would pass for
+    /// all. A host that has answered goes by its list's order all the same.
+    pub fn put_off(&mut self, pass: Pass) -> Pass {
+        if !self.lanes.get(pass.lane.index()).is_some_and(|lane| lane.standing.puts_off()) {
+            return pass;
+        }
+        self.places += 1;
+        Pass { place: Place { turn: self.places, ..pass.place }, ..pass }
+    }
+
     /// Takes a ticket that is to come again after `wait`; its host may be another than it was.
     pub fn give_back(&mut self, host: &str, pass: Pass, wait: Duration, ticket: T, now: Instant) {
         let (id, place) = (self.lane_of(host, now), pass.place);
         self.came(id);
         // The wait of a host that was not reached is that of all its tickets.
-        let waits_with_others = |lane: &Lane<T>| lane.standing.resume().is_some() || lane.standing.down(now).is_some();
+        let waits_with_others =
+            |lane: &Lane<T>| lane.standing.resume() > Some(now) || lane.standing.down(now).is_some();
         if wait.is_zero() || self.is_released || self.lanes.get(id.index()).is_some_and(waits_with_others) {
             self.hold(id, place, Box::new(ticket));
         } else {
@@ -205,7 +223,10 @@ impl<T: Load> Lanes<T> {
         self.left(pass.lane);
         let Some(lane) = self.lanes.get_mut(pass.lane.index()) else { return Queued::Stay };
         let has_missed = match contact {
-            Contact::Missed(kind) => lane.standing.missed(pass.epoch, kind, self.rules.retries, now, chance()),
+            Contact::Missed(kind) => {
+                let miss = Miss { kind, epoch: pass.epoch, line: pass.place.line };
+                lane.standing.missed(miss, self.rules.retries, now, chance())
+            }
             Contact::Made => {
                 lane.standing.answered();
                 false
@@ -337,7 +358,7 @@ impl<T: Load> Lanes<T> {
         Some((*ticket, self.went(id, place, outlook, now)))
     }
 
-    fn went(&mut self, id: LaneId, place: u64, outlook: Outlook, now: Instant) -> Pass {
+    fn went(&mut self, id: LaneId, place: Place, outlook: Outlook, now: Instant) -> Pass {
         self.out += 1;
         let mut epoch = 0;
         if let Some(lane) = self.lanes.get_mut(id.index()) {
@@ -376,7 +397,7 @@ impl<T: Load> Lanes<T> {
         }
     }
 
-    fn hold(&mut self, id: LaneId, place: u64, ticket: Box<T>) {
+    fn hold(&mut self, id: LaneId, place: Place, ticket: Box<T>) {
         let Some(lane) = self.lanes.get_mut(id.index()) else { return };
         if lane.held.is_empty() {
             self.holding.push(id);

@@ -124,6 +124,61 @@ fn a_host_that_is_missed_waits_as_one_and_all_its_tickets_fail_when_it_is_down()
 }
 
 #[test]
+fn a_ticket_that_hangs_is_behind_the_others_and_is_not_its_host() {
+    let (mut lanes, mut now) = lanes(8);
+    let silence = Contact::Missed(ErrorKind::Timeout(crate::error::Phase::Head));
+    let (mut ticket, mut pass) = lanes.admit("slow", 1, now).unwrap();
+    assert!((2..=3).all(|n| lanes.admit("slow", n, now).is_none()));
+    for n in [2, 3, 1] {
+        end(&mut lanes, pass, silence, now);
+        let pass_on = lanes.put_off(pass);
+        lanes.give_back("slow", pass_on, SECOND, ticket, now);
+        assert!(next(&mut lanes, now).is_none());
+        now = lanes.wake(now).unwrap();
+        (ticket, pass) = lanes.next(now).unwrap();
+        assert_eq!((ticket, pass.outlook), (n, Outlook::Unknown));
+    }
+    // Had three others hung as well, it would be the host; but one answers.
+    lanes.answered(pass.lane);
+    assert_eq!([2, 3].map(Some), [(); 2].map(|()| next(&mut lanes, now)));
+}
+
+#[test]
+fn a_host_with_one_ticket_that_hangs_is_never_down() {
+    let (mut lanes, mut now) = lanes(8);
+    let silence = Contact::Missed(ErrorKind::Timeout(crate::error::Phase::Head));
+    let (_, mut pass) = lanes.admit("slow", 1, now).unwrap();
+    for wait in [1, 2, 4, 8, 16] {
+        end(&mut lanes, pass, silence, now);
+        let pass_on = lanes.put_off(pass);
+        lanes.give_back("slow", pass_on, SECOND, 1, now);
+        assert_eq!((next(&mut lanes, now), lanes.wake(now)), (None, Some(now + wait * SECOND)));
+        now += wait * SECOND;
+        (_, pass) = lanes.next(now).unwrap();
+        assert_eq!(pass.outlook, Outlook::Unknown);
+    }
+}
+
+#[test]
+fn tickets_that_hang_at_a_host_that_has_answered_wait_each_for_itself() {
+    let (mut lanes, now) = lanes(8);
+    prove(&mut lanes, "a", now);
+    let silence = Contact::Missed(ErrorKind::Timeout(crate::error::Phase::Head));
+    let out: Vec<_> = (0..8).filter_map(|n| lanes.admit("a", n, now)).collect();
+    for (ticket, pass) in out {
+        assert_eq!(end(&mut lanes, pass, silence, now), Queued::Stay);
+        let pass = lanes.put_off(pass);
+        lanes.give_back("a", pass, SECOND, ticket, now);
+    }
+    // Those that have not been tried may go at once: one after another, until one answers.
+    let (_, pass) = lanes.admit("a", 8, now).unwrap();
+    assert_eq!((pass.outlook, lanes.admit("a", 9, now).is_none()), (Outlook::Unknown, true));
+    lanes.answered(pass.lane);
+    assert_eq!((next(&mut lanes, now), next(&mut lanes, now)), (Some(9), None));
+    assert_eq!((0..6).map(Some).collect::<Vec<_>>(), [(); 6].map(|()| next(&mut lanes, now + SECOND)));
+}
+
+#[test]
 fn a_host_may_have_so_many_out_and_each_that_ends_makes_room() {
     let (mut lanes, now) = (Lanes::new(Rules { per_host: 2, ..RULES }), Instant::now());
     prove(&mut lanes, "a", now);
