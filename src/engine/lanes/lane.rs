@@ -62,6 +62,11 @@ impl<T> Lane<T> {
         self.turn = Some(due.unwrap_or(now) + interval);
     }
 
+    /// The ticket that went last did not go after all.
+    pub fn give_turn_back(&mut self, interval: Duration) {
+        self.turn = self.turn.and_then(|turn| turn.checked_sub(interval));
+    }
+
     /// What there is to know of the host.
     pub fn worth(&self, now: Instant) -> Worth {
         let has_wish = self.parked.max(self.turn).is_some_and(|until| until > now);

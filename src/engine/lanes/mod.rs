@@ -200,6 +200,11 @@ impl<T: Load> Lanes<T> {
     /// Takes a ticket back that went out and was not begun.
     pub fn recall(&mut self, pass: Pass, ticket: T) {
         self.stopped(pass.lane);
+        if let (Some(interval), Some(lane)) = (self.rules.interval, self.lanes.get_mut(pass.lane.index()))
+            && !matches!(pass.outlook, Outlook::Down(_))
+        {
+            lane.give_turn_back(interval);
+        }
         self.hold(pass.lane, pass.place, Box::new(ticket));
     }
 
@@ -364,7 +369,9 @@ impl<T: Load> Lanes<T> {
         if let Some(lane) = self.lanes.get_mut(id.index()) {
             lane.out += 1;
             epoch = lane.standing.epoch();
-            if let Some(interval) = self.rules.interval.filter(|_| id != NO_HOST) {
+            // Nothing is sent where the host is down or the run is over.
+            let sends = id != NO_HOST && !self.is_released && !matches!(outlook, Outlook::Down(_));
+            if let Some(interval) = self.rules.interval.filter(|_| sends) {
                 lane.take_turn(interval, now);
             }
         }

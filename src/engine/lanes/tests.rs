@@ -212,6 +212,37 @@ fn a_hosts_tickets_go_at_their_intervals_whoever_is_late() {
 }
 
 #[test]
+fn a_host_that_is_down_takes_no_turns_for_what_is_not_sent() {
+    let rules = Rules { interval: Some(SECOND), retries: 0, ..RULES };
+    let (mut lanes, mut now) = (Lanes::new(rules), Instant::now());
+    let (mut ticket, mut pass) = lanes.admit("dead", 0, now).unwrap();
+    for miss in 1..=2 {
+        end(&mut lanes, pass, Contact::Missed(ErrorKind::Connect), now);
+        lanes.give_back("dead", pass, SECOND, ticket, now);
+        now += SECOND * (2 - miss);
+        (ticket, pass) = lanes.next(now).unwrap();
+    }
+    assert_eq!(pass.outlook, Outlook::Down(ErrorKind::Connect));
+    end(&mut lanes, pass, Contact::Unknown, now);
+    for n in 1..1000 {
+        let (_, pass) = lanes.admit("dead", n, now).unwrap();
+        end(&mut lanes, pass, Contact::Unknown, now);
+    }
+    assert!(lanes.admit("dead", 1000, now + 60 * SECOND).is_some_and(|(_, pass)| pass.outlook == Outlook::Unknown));
+}
+
+#[test]
+fn a_ticket_that_is_recalled_gives_its_turn_back() {
+    let (mut lanes, now) = (Lanes::new(Rules { interval: Some(100 * SECOND), ..RULES }), Instant::now());
+    prove(&mut lanes, "a", now);
+    let then = now + 100 * SECOND;
+    let (ticket, pass) = lanes.admit("a", 1, then).unwrap();
+    lanes.recall(pass, ticket);
+    assert_eq!((next(&mut lanes, then), next(&mut lanes, then)), (Some(1), None));
+    assert_eq!((lanes.admit("a", 2, then).is_none(), lanes.wake(then)), (true, Some(then + 100 * SECOND)));
+}
+
+#[test]
 fn a_tickets_own_wait_is_its_own_and_its_place_is_kept() {
     let (mut lanes, now) = lanes(8);
     prove(&mut lanes, "a", now);
