@@ -48,6 +48,24 @@ fn a_host_that_asks_to_be_left_alone_is_and_others_go_on() {
 }
 
 #[test]
+fn the_host_that_asks_to_be_left_alone_is_and_not_the_one_that_led_there() {
+    let second = Server::start(|request| match (request.target.as_str(), request.visit) {
+        ("/busy", 1) => Reply::status(429).field("Retry-After", "1"),
+        _ => Reply::ok("x"),
+    });
+    let busy = second.url("/busy");
+    let first = Server::start(move |request| match request.target.as_str() {
+        "/moved" => Reply::redirect(302, &busy),
+        _ => Reply::ok("x"),
+    });
+    let urls = [first.url("/moved"), first.url("/1"), second.url("/2")];
+    let output = smolget().args(["--json", "--discard", "-j1"]).args(&urls).run().exits(0);
+    let order: Vec<_> = output.rows().iter().map(|row| row["url"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(order, [&urls[1][..], &urls[0], &urls[2]]);
+    assert_eq!(output.row_of(&urls[0])["attempts"], 2);
+}
+
+#[test]
 fn a_status_without_a_wish_to_be_left_alone_holds_no_other_up() {
     let server = Server::start(|request| match (request.target.as_str(), request.visit) {
         ("/1", 1) => Reply::status(503),

@@ -69,9 +69,15 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
         loop {
             match self.reports.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Report::Answered(lane))) => self.lanes.answered(lane),
-                Poll::Ready(Some(Report::Ended { pass, contact, park, back })) => {
+                Poll::Ready(Some(Report::Ended { pass, contact, park, elsewhere, back })) => {
                     let chance = || self.run.clock.chance();
-                    if self.lanes.ended(pass, contact, park, now, chance) == Queued::Recall {
+                    let own_park = park.filter(|_| elsewhere.is_none());
+                    let mut queued = self.lanes.ended(pass, contact, own_park, now, chance);
+                    if let (Some(park), Some(url)) = (park, elsewhere) {
+                        name_host(&mut self.host, Some(&url));
+                        queued = queued.max(self.lanes.park(&self.host, park, now));
+                    }
+                    if queued == Queued::Recall {
                         self.recall();
                     }
                     if let Some(Back { ticket, wait }) = back.map(|back| *back) {

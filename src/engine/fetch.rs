@@ -171,7 +171,8 @@ fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback, shift: &mut Sh
     let Setback { error, pause } = setback;
     past.count_failure();
     let (status, chance) = (past.record.status, run.clock.chance());
-    shift.failed(&error, retry::park(status, pause));
+    let elsewhere = past.record.last_url.as_ref().filter(|_| past.record.redirects > 0);
+    shift.failed(&error, retry::park(status, pause), elsewhere);
     match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {
         Verdict::Again(wait) => {
             log::debug!("{}: {error}; trying again in {wait:?}", Shown(past.url(job)));

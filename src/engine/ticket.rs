@@ -73,6 +73,8 @@ pub(super) enum Report {
         contact: Contact,
         /// How long the host asks to be left alone.
         park: Option<Duration>,
+        /// Whose host asks so, where a redirect led to it.
+        elsewhere: Option<Box<Url>>,
         back: Option<Box<Back>>,
     },
 }
@@ -89,6 +91,7 @@ pub(super) struct Shift<'a> {
     pass: Pass,
     contact: Contact,
     park: Option<Duration>,
+    elsewhere: Option<Box<Url>>,
     back: Option<Box<Back>>,
 }
 
@@ -141,7 +144,7 @@ impl Past {
 
 impl<'a> Shift<'a> {
     pub fn begin(reports: &'a Sender<Report>, pass: Pass) -> Self {
-        Self { reports, pass, contact: Contact::Unknown, park: None, back: None }
+        Self { reports, pass, contact: Contact::Unknown, park: None, elsewhere: None, back: None }
     }
 
     /// What is expected of the host.
@@ -162,12 +165,13 @@ impl<'a> Shift<'a> {
         self.contact = Contact::Made;
     }
 
-    /// The attempt failed; the host asks to be left alone for `park`.
-    pub fn failed(&mut self, error: &Error, park: Option<Duration>) {
+    /// The attempt failed; the host asks to be left alone for `park`, or that of `elsewhere` if a redirect led there.
+    pub fn failed(&mut self, error: &Error, park: Option<Duration>, elsewhere: Option<&Url>) {
         if self.contact != Contact::Made {
             self.contact = Contact::of(error);
         }
         self.park = park;
+        self.elsewhere = elsewhere.filter(|_| park.is_some()).cloned().map(Box::new);
     }
 
     /// The ticket is to come again.
@@ -183,8 +187,8 @@ impl<'a> Shift<'a> {
 
 impl Drop for Shift<'_> {
     fn drop(&mut self) {
-        let back = self.back.take();
-        self.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, back });
+        let (elsewhere, back) = (self.elsewhere.take(), self.back.take());
+        self.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, elsewhere, back });
     }
 }
 

@@ -95,6 +95,16 @@ fn others_overtake_a_host_that_is_left_alone_until_it_may_be_asked() {
 }
 
 #[test]
+fn a_host_that_a_redirect_led_to_is_left_alone_if_it_asks_so() {
+    let (mut lanes, now) = lanes(8);
+    prove(&mut lanes, "first", now);
+    assert_eq!(lanes.park("second", 9 * SECOND, now), Queued::Stay);
+    assert!(lanes.admit("first", 1, now).is_some() && lanes.admit("second", 2, now).is_none());
+    assert_eq!((next(&mut lanes, now), next(&mut lanes, now + 9 * SECOND)), (None, Some(2)));
+    assert_eq!(lanes.park("second", 9 * SECOND, now + 9 * SECOND), Queued::Recall);
+}
+
+#[test]
 fn a_host_that_is_missed_waits_as_one_and_all_its_tickets_fail_when_it_is_down() {
     let (mut lanes, mut now) = lanes(8);
     let (mut ticket, mut pass) = lanes.admit("dead", 1, now).unwrap();
