@@ -235,6 +235,22 @@ fn files_that_are_there_are_skipped_whatever_becomes_of_their_host() {
 }
 
 #[test]
+fn jobs_that_were_read_and_not_begun_are_told_so_also_where_files_are_skipped() {
+    let server = Server::always(Reply::raw("").hold());
+    let urls: Vec<_> = (0..20).map(|n| server.url(&format!("/{n}"))).collect();
+    for args in [&["--skip-existing"][..], &[]] {
+        let run = smolget().args(["--json", "-j2", "--deadline", "500ms"]).args(args).args(&urls).run().exits(1);
+        let rows = run.rows();
+        // Both workers are busy: the list is read a little ahead, and no further.
+        assert!(rows.iter().filter(|row| row["attempts"] == 0).count() > 0, "{args:?}: {rows:?}");
+        for row in rows {
+            let expected = if row["attempts"] == 0 { "interrupted" } else { "timeout" };
+            assert_eq!(error(&row), expected, "{args:?}: {row}");
+        }
+    }
+}
+
+#[test]
 fn one_host_has_no_more_transfers_than_it_may_while_others_have_theirs() {
     let servers: Vec<_> = (0..3).map(|_| Server::always(Reply::ok("x").after(ms(10)))).collect();
     let group = |server: &Server| (0..20).map(|n| server.url(&format!("/{n}\n"))).collect::<String>();

@@ -40,7 +40,7 @@ pub(super) async fn fetch(
 ) -> ControlFlow<Done, Duration> {
     let job = match &mut ticket.entry {
         Entry::Rejected(rejected) => return Break(Done { outcome: Outcome::rejected(rejected.take()), body: None }),
-        Entry::Job(job) if ticket.past.is_none() && run.stopper.is_stopped() => {
+        Entry::Job(job) if run.stopper.is_stopped() && !ticket.past.as_ref().is_some_and(|past| past.has_begun()) => {
             let outcome = Outcome { entry: told(run, job), ..Outcome::not_begun(job) };
             return Break(Done { outcome, body: None });
         }
@@ -55,7 +55,8 @@ pub(super) async fn fetch(
     match end {
         End::Done(result) => Break(done(run, job, past, result)),
         End::Again(wait) => {
-            ticket.past = Some(Box::new(past));
+            // Looking for a file begins nothing.
+            ticket.past = if shift.is_free() { None } else { Some(Box::new(past)) };
             Continue(wait)
         }
     }
@@ -108,7 +109,9 @@ async fn find(run: &Run, name: Option<&Name>, leash: &mut Leash) -> End {
             }
             End::Done(Ok(found))
         }
-        Ok(Err(error)) | Err(error) => End::Done(Err(error)),
+        Ok(Err(error)) => End::Done(Err(error)),
+        // The run was stopped: it comes again to be told as not begun.
+        Err(_) => End::Again(Duration::ZERO),
     }
 }
 

@@ -136,6 +136,11 @@ impl Past {
         self.part = self.part.max(part);
     }
 
+    /// Whether an attempt was made: to look whether a file is there is none.
+    pub fn has_begun(&self) -> bool {
+        self.record.attempts > 0
+    }
+
     /// Which of the job's URLs is asked, or is next.
     pub fn url<'j>(&self, job: &'j Job) -> &'j Url {
         self.mirror.and_then(|mirror| job.mirrors.get(mirror)).unwrap_or(&job.url)
