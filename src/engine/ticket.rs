@@ -17,11 +17,12 @@ use super::attempt::Record;
 use super::lanes::{LaneId, Load, Outlook, Pass};
 use super::standing::Contact;
 use crate::error::Error;
+use crate::header::Header;
 use crate::job::{Entry, Job};
 use crate::outcome::Outcome;
 use crate::output::Name;
 
-/// What a ticket takes in memory beside its URLs: itself, what is behind it, a name.
+/// What a ticket takes in memory beside what its list says: itself, what is behind it, a name.
 const USUAL_LOAD: usize = 896;
 
 /// How much longer than any before a part has to be that an attempt begins with, if the failures before are to be forgotten.
@@ -113,12 +114,17 @@ impl Ticket {
 impl Load for Ticket {
     /// A kilobyte, with a short URL.
     fn load(&self) -> usize {
-        let urls = match &self.entry {
-            // As it was written, and parsed.
-            Entry::Job(job) => job.text.len() * 2 + job.mirrors.iter().map(|url| url.as_str().len()).sum::<usize>(),
+        let texts = match &self.entry {
+            Entry::Job(job) => {
+                let mirrors = job.mirrors.iter().map(|url| size_of::<Url>() + url.as_str().len());
+                let headers =
+                    job.headers.iter().map(|header| size_of::<Header>() + header.name().len() + header.value().len());
+                // The URL as it was written, and parsed.
+                job.text.len() * 2 + job.out.as_ref().map_or(0, String::len) + mirrors.chain(headers).sum::<usize>()
+            }
             Entry::Rejected(rejected) => rejected.text.len(),
         };
-        USUAL_LOAD + urls
+        USUAL_LOAD + texts
     }
 }
 
@@ -221,5 +227,22 @@ mod tests {
     fn a_part_that_is_lost_and_grows_again_gets_nobody_on() {
         assert_eq!(failed(&[0, 5, 0, 5, 0, 5, 3, 5]), 7);
         assert_eq!(failed(&[0, 5, 0, 6]), 1);
+    }
+
+    #[test]
+    fn a_tickets_load_is_all_that_its_list_says_of_it() {
+        fn load(change: impl FnOnce(&mut Job)) -> usize {
+            let mut job = Job::new("http://h.example/").unwrap();
+            change(&mut job);
+            Ticket::new(Entry::Job(job), async_channel::bounded(1).0).load()
+        }
+        let plain = load(|_| ());
+        assert!((900..1024).contains(&plain), "{plain}");
+        let long = || "x".repeat(5000);
+        assert!(
+            load(|job| job.headers.push(Header::parse(&format!("{}: {}", long(), long())).unwrap())) > plain + 10_000
+        );
+        assert!(load(|job| job.out = Some(long())) >= plain + 5000);
+        assert!(load(|job| job.mirrors.push(Url::parse(&format!("http://h/{}", long())).unwrap())) > plain + 5000);
     }
 }
