@@ -179,7 +179,7 @@ pub struct Args {
     #[argh(option)]
     pub per_host: Option<String>,
 
-    /// begin at most N attempts a second at one host, such as 5 or 0.2 (default: no limit)
+    /// begin at most N attempts a second at one host, 0.001 to 1000000, such as 0.2 (default: no limit)
     #[argh(option)]
     pub rate: Option<String>,
 
