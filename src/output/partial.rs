@@ -141,7 +141,14 @@ impl Folder {
         }
         let found = opened.and_then(|mut file| {
             let length = file.seek(SeekFrom::End(0))?;
-            Ok((file, length, describe(&place, &about)?))
+            let origin = describe(&place, &about).inspect_err(|e| {
+                // It is ours, and locked, and nobody will ever know again what it is of.
+                if e.kind() == io::ErrorKind::InvalidData {
+                    forget(&place, &part);
+                    forget(&place, &about);
+                }
+            });
+            Ok((file, length, origin?))
         });
         let (file, length, origin) =
             found.inspect_err(|e| log::trace!("there is no part of {}: {e}", name.as_str())).ok()?;
@@ -323,11 +330,16 @@ mod tests {
         begin(&folder, &name, "01234");
         let whole = fs::read(&about).unwrap();
         for cut in 0..whole.len() {
+            begin(&folder, &name, "01234");
             fs::write(&about, &whole[..cut]).unwrap();
             assert!(block_on(folder.rest(&name)).is_none(), "cut at {cut}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "cut at {cut}");
         }
+        begin(&folder, &name, "01234");
         fs::write(&about, encode(&origin(), "another boot")).unwrap();
         assert!(block_on(folder.rest(&name)).is_none());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        begin(&folder, &name, "01234");
         fs::write(&about, &whole).unwrap();
         assert!(block_on(folder.rest(&name)).is_some());
         begin(&folder, &name, "longer than the whole");
