@@ -374,14 +374,13 @@ fn a_file_that_may_not_be_read_is_replaced() {
         let site = Site::new(vec![b'x'; length], "\"1\"");
         let (server, folder) = (site.serve(), Folder::new());
         let file = folder.write("a", vec![b'x'; length]);
-        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         // Root may read it.
         let is_root = fs::read(&file).is_ok();
         let row = sync(&folder, &server.url("/a")).exits(0).row();
         assert_eq!((&row["status"], &row["written"]), (&200.into(), &(if is_root { 0 } else { length }).into()));
         // What is remembered does not change that it can't be read.
-        let noted = folder.path().join("a");
-        fs::set_permissions(&noted, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         sync(&folder, &server.url("/a")).exits(0);
     }
 }
