@@ -16,14 +16,14 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, ftruncate, openat, statat, unlinkat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, ftruncate, openat, statat};
+use rustix::io::retry_on_intr;
 use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
 use super::name::Name;
 use super::record::{self, Source, Validators};
-use super::temporary::{Place, Temporary, may_be_ours, try_lock};
+use super::temporary::{Place, Temporary, forget, may_be_ours, try_lock};
 use crate::error::Error;
 use crate::grammar::{decimal, has_control, is_date, is_etag};
 use crate::offload::{Lane, unblock};
@@ -260,14 +260,6 @@ fn decode(text: &[u8], boot: &str) -> Option<Origin> {
     let total = if total == UNKNOWN { None } else { Some(decimal(total.as_bytes())?) };
     let is_usable = of_boot == boot && (is_etag(validator) || is_date(validator)) && !validator.starts_with("W/");
     is_usable.then_some(Origin { source: Source::parse(source)?, validator: validator.to_owned(), total })
-}
-
-/// Removes a file of that name, if there is one.
-pub(super) fn forget(place: &Place, about: &str) {
-    match retry_on_intr(|| unlinkat(place, about, AtFlags::empty())) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(e) => log::debug!("{about} was not removed: {e}"),
-    }
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, renameat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::record::{Record, name};
-use super::temporary::{Place, may_be_ours};
+use super::temporary::{Place, forget, may_be_ours, try_lock};
 use crate::sync::lock;
 
 /// The name of the state file, which no job can have.
@@ -80,7 +80,7 @@ impl State {
     pub(super) fn open(dir: &Place) -> Result<Self, Unusable> {
         let file = open_locked(dir)?;
         // Left by a run that was killed as it wrote it.
-        let _ = retry_on_intr(|| unlinkat(dir, NEW, AtFlags::empty()));
+        forget(dir, NEW);
         let state = Self::read(file)?;
         if !state.index.is_mostly_dead() {
             return Ok(state);
@@ -173,7 +173,7 @@ impl State {
         let file = File::from(retry_on_intr(|| openat(dir, NEW, flags, Mode::from_raw_mode(0o600)))?);
         let written = try_lock(&file).map_err(io::Error::from).and_then(|()| self.copy_to(dir, &file));
         if let Err(e) = written {
-            let _ = retry_on_intr(|| unlinkat(dir, NEW, AtFlags::empty()));
+            forget(dir, NEW);
             return Err(e);
         }
         Ok(file)
@@ -281,10 +281,6 @@ fn open_locked(dir: &Place) -> Result<File, Unusable> {
             Err(e) => return Err(e.into()),
         }
     }
-}
-
-fn try_lock(file: &File) -> Result<(), Errno> {
-    retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive))
 }
 
 /// Reads the first line: where the second begins; 0 if there is nothing yet, or only the start of what would be there, or the

@@ -28,7 +28,6 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
-use super::partial::forget;
 use super::pipe;
 use super::record::Stamp;
 
@@ -253,9 +252,7 @@ impl Drop for Entry {
         if self.fate == Fate::Kept {
             return;
         }
-        if let Err(e) = retry_on_intr(|| unlinkat(&self.place, self.name.as_str(), AtFlags::empty())) {
-            log::debug!("{} was not removed: {e}", self.name);
-        }
+        forget(&self.place, &self.name);
         if let Some(about) = &self.about {
             forget(&self.place, about);
         }
@@ -291,6 +288,14 @@ pub(super) fn may_be_ours(place: &OwnedFd, stat: &Stat) -> bool {
     let is_of = |owner: u32| stat.st_uid == owner;
     let is_of_folder = || retry_on_intr(|| fstat(place)).is_ok_and(|folder| is_of(folder.st_uid));
     stat.st_nlink <= 1 && (is_of(geteuid().as_raw()) || is_of_folder())
+}
+
+/// Removes a file of that name, if there is one.
+pub(super) fn forget(place: &Place, name: &str) {
+    match retry_on_intr(|| unlinkat(place, name, AtFlags::empty())) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(e) => log::debug!("{name} was not removed: {e}"),
+    }
 }
 
 /// Locks a file as long as it is open, without waiting.
