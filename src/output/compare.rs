@@ -19,7 +19,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
-use super::known::Known;
+use super::known::{Known, PIECE};
 use super::name::Name;
 use super::partial::{Origin, Rest};
 use super::record::{Digest, Note, Stamp};
@@ -27,9 +27,6 @@ use super::temporary::{Place, Temporary};
 use super::written::{Complete, Draft, Finding, Uncommitted, Written};
 use crate::error::Error;
 use crate::outcome::Kept;
-
-/// How much of a file is read at once: it lies on the stack of a thread that has no more than 256 KiB.
-const PIECE: usize = 16 * 1024;
 
 /// From how many bytes on it is worth a copy not to fetch them again.
 const WORTH: u64 = 64 * 1024;

@@ -5,7 +5,8 @@
 //! and no local change stays unseen.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, statat};
@@ -22,7 +23,7 @@ use crate::offload::{Lane, unblock};
 use crate::outcome::Kept;
 
 /// How much of a file is read at once: it lies on the stack of a thread that has no more than 256 KiB.
-const PIECE: usize = 16 * 1024;
+pub(super) const PIECE: usize = 16 * 1024;
 
 /// A file that is there.
 #[derive(Debug)]
@@ -75,16 +76,13 @@ impl Folder {
     /// Reads a file: its digest, and what it was while it was read.
     fn digest(&self, name: &Name) -> Result<Option<(Digest, Stamp)>, Error> {
         let failed = |e| self.failed("reading", name, e);
-        let Some((mut file, _, stamp)) = self.open_file(name)? else { return Ok(None) };
-        let (mut digest, mut piece) = (Sha256::new(), [0; PIECE]);
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => digest.update(piece.get(..read).unwrap_or_default()),
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(failed(e)),
-            }
-        }
+        let Some((file, _, stamp)) = self.open_file(name)? else { return Ok(None) };
+        let digest = match digest_of(&file, stamp.length) {
+            Ok(digest) => digest,
+            // It has become shorter meanwhile.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(e) => return Err(failed(e)),
+        };
         let after = retry_on_intr(|| fstat(&file)).map_err(|e| failed(e.into()))?;
         Ok((Stamp::of(&after) == stamp).then(|| (digest.finalize().into(), stamp)))
     }
@@ -127,4 +125,17 @@ impl Folder {
         })
         .await
     }
+}
+
+/// The digest of the first so many bytes of a file.
+pub(super) fn digest_of(file: &File, length: u64) -> io::Result<Sha256> {
+    let (mut digest, mut piece, mut place) = (Sha256::new(), [0; PIECE], 0);
+    while place < length {
+        let wanted = usize::try_from(length - place).unwrap_or(PIECE).min(PIECE);
+        let piece = piece.get_mut(..wanted).unwrap_or_default();
+        file.read_exact_at(piece, place)?;
+        digest.update(&*piece);
+        place += piece.len() as u64;
+    }
+    Ok(digest)
 }

@@ -18,9 +18,10 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, ftruncate, openat, statat};
 use rustix::io::retry_on_intr;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 use super::folder::Folder;
+use super::known::{PIECE, digest_of};
 use super::name::Name;
 use super::record::{self, Source, Validators};
 use super::temporary::{Place, Temporary, forget, may_be_ours, try_lock};
@@ -33,9 +34,6 @@ const UNKNOWN: &str = "-";
 
 /// The longest description that is read.
 const MAX_ABOUT: usize = 4096;
-
-/// How much of a part is read at once: it lies on the stack of a thread that has no more than 256 KiB.
-const PIECE: usize = 16 * 1024;
 
 /// What a part is a part of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +98,7 @@ impl Rest {
     /// Kind `Io` if it can't be read.
     pub(crate) async fn read(mut self) -> Result<Self, Error> {
         let read = move || {
-            let digest = digest(self.temporary.file(), self.length);
+            let digest = digest_of(self.temporary.file(), self.length);
             self.digest = Some(Box::new(digest.map_err(unreadable)?));
             Ok(self)
         };
@@ -110,18 +108,6 @@ impl Rest {
 
 fn unreadable(e: io::Error) -> Error {
     Error::io("reading the part that is there", e)
-}
-
-fn digest(file: &File, length: u64) -> io::Result<Sha256> {
-    let (mut digest, mut piece, mut place) = (Sha256::new(), [0; PIECE], 0);
-    while place < length {
-        let wanted = usize::try_from(length - place).unwrap_or(PIECE).min(PIECE);
-        let piece = piece.get_mut(..wanted).unwrap_or_default();
-        file.read_exact_at(piece, place)?;
-        digest.update(&*piece);
-        place += piece.len() as u64;
-    }
-    Ok(digest)
 }
 
 impl Folder {
@@ -268,6 +254,7 @@ mod tests {
     use super::*;
     use crate::spare::Spare;
     use futures_lite::future::block_on;
+    use sha2::Digest as _;
     use std::path::Path;
 
     fn origin() -> Origin {
