@@ -44,6 +44,7 @@ mod offload;
 mod outcome;
 mod output;
 mod proxy;
+mod race;
 mod reactor;
 mod secret;
 mod spare;

@@ -3,17 +3,18 @@
 //! one that failed is discarded within a limit of its own.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use async_io::Timer;
-use futures_lite::{Stream, future};
+use futures_lite::Stream;
 
 use super::pace::Pace;
 use super::stop::Stopper;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::race::{Guard, Race};
 use crate::text::seconds;
 
 /// One worker's leash; it serves all of the worker's jobs.
@@ -85,22 +86,16 @@ impl Leash {
     /// # Errors
     ///
     /// Kind [`Interrupted`](ErrorKind::Interrupted), or a timeout of phase [`Deadline`](Phase::Deadline) or [`Total`](Phase::Total).
-    pub async fn hold<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Error> {
-        let mut future = pin!(future);
-        future::poll_fn(|cx| {
-            // Asked first: a server that always has another byte must not outrun its limits.
-            if let Some(error) = self.pulled() {
-                return Poll::Ready(Err(error));
-            }
-            match future.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(Ok(output)),
-                Poll::Pending => self.poll_pull(cx).map(Err),
-            }
-        })
-        .await
+    pub fn hold<F: Future>(&mut self, future: F) -> Race<F, &mut Self> {
+        Race::new(future, self)
     }
+}
 
-    fn pulled(&mut self) -> Option<Error> {
+impl Guard for &mut Leash {
+    type End = Error;
+
+    /// A server that always has another byte must not outrun its limits.
+    fn check(&mut self) -> Option<Error> {
         if self.stopper.is_stopped() {
             return Some(self.stopper.in_flight());
         }
@@ -112,7 +107,7 @@ impl Leash {
         self.total.as_ref().filter(|total| Instant::now() >= total.until).map(|total| too_long(total.limit))
     }
 
-    fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         if self.stopped.as_mut().poll_next(cx).is_ready() {
             return Poll::Ready(self.stopper.in_flight());
         }
@@ -139,6 +134,8 @@ fn too_long(limit: Duration) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::future;
+
     use super::*;
 
     #[test]

@@ -4,12 +4,12 @@
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_io::Timer;
-use futures_lite::future;
 use surf::Url;
 use surf::http::url::Host;
 
@@ -20,6 +20,7 @@ use super::{dial, reach, tunnel};
 use crate::config::{Network, Reach};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::proxy::{Proxies, Proxy};
+use crate::race::{Guard, Race};
 use crate::reactor::Tcp;
 use crate::spare::{self, is_out_of_descriptors};
 use crate::text::{escape, seconds};
@@ -116,19 +117,28 @@ pub(super) struct Budget {
     timer: Timer,
 }
 
+/// What is left of a budget, for one step.
+pub(super) struct Spent<'a> {
+    budget: &'a mut Budget,
+    phase: Phase,
+}
+
 impl Budget {
     pub fn new(limit: Duration) -> Self {
         Self { limit, timer: Timer::after(limit) }
     }
 
-    pub async fn spend<T>(&mut self, phase: Phase, step: impl Future<Output = T>) -> Result<T, Error> {
-        let (limit, timer) = (self.limit, &mut self.timer);
-        let step = pin!(step);
-        future::or(async { Ok(step.await) }, async {
-            timer.await;
-            Err(connect_timeout(phase, limit))
-        })
-        .await
+    /// The step's output, if there is time enough left for it.
+    pub fn spend<F: Future>(&mut self, phase: Phase, step: F) -> Race<F, Spent<'_>> {
+        Race::new(step, Spent { budget: self, phase })
+    }
+}
+
+impl Guard for Spent<'_> {
+    type End = Error;
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        Pin::new(&mut self.budget.timer).poll(cx).map(|_| connect_timeout(self.phase, self.budget.limit))
     }
 }
 

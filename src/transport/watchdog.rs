@@ -10,9 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use futures_lite::future::poll_fn;
-use futures_lite::{Stream, future};
+use futures_lite::Stream;
 
+use crate::race::{Guard, Race};
 use crate::sync::lock;
 
 /// Rings when nothing has moved for a while.
@@ -89,15 +89,24 @@ impl Watchdog {
     }
 
     /// The future's output, unless it makes no progress for the limit. It starts anew.
-    pub async fn watch<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Silence> {
+    pub fn watch<F: Future>(&mut self, future: F) -> Race<F, &mut Self> {
         self.feed();
-        let silence = poll_fn(|cx| self.poll_silence(cx));
-        future::or(async { Ok(future.await) }, async { Err(silence.await) }).await
+        Race::new(future, self)
+    }
+}
+
+impl Guard for &mut Watchdog {
+    type End = Silence;
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Silence> {
+        self.poll_silence(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::future::{self, poll_fn};
+
     use super::*;
 
     #[test]
