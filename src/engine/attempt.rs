@@ -34,8 +34,7 @@ use super::validators;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
 use crate::job::{Checksum, Job};
-use crate::outcome::Kept;
-use crate::output::{Complete, Leftover, Rest, Sink};
+use crate::output::{Complete, Folder, Leftover, Rest, Sink};
 use crate::reactor::{Room, Spliced};
 use crate::text::Shown;
 use crate::transport::{self, BodyReader, Head, Received};
@@ -81,8 +80,19 @@ pub(super) struct Answer<'a> {
 /// The part of a body that is there, and the length of the whole.
 #[derive(Debug)]
 struct Part {
-    rest: Rest,
+    rest: Box<Rest>,
     whole: u64,
+}
+
+/// A body that is received.
+struct Reception {
+    /// `None` where all of it is there already.
+    body: Option<Body>,
+    sink: Sink,
+    keeper: Gatekeeper,
+    digest: Option<(Checksum, Sha256)>,
+    /// The length that it has to have in the end, where that is known beside its own framing.
+    whole: Option<u64>,
 }
 
 impl Answer<'_> {
@@ -149,23 +159,23 @@ pub(super) async fn attempt(
     record.last_url = (*url != job.url).then(|| url.clone());
     let mut url = Cow::Borrowed(url);
     let mut rest = match (&run.folder, target) {
-        (Some(folder), Some(target)) if run.config.goes_on() => leash.hold(folder.rest(target.name)).await?,
+        // Boxed, as all that few jobs need: each worker has room for the rest.
+        (Some(folder), Some(target)) if run.config.goes_on() => {
+            leash.hold(Box::pin(usable(run, job, folder, target))).await??
+        }
         _ => None,
     };
-    if let Some(part) = rest.take() {
-        rest = leash.hold(usable(&Gatekeeper::new(&run.config, job, None), part)).await??;
-    }
     record.part = rest.as_ref().map_or(0, |rest| rest.length);
     let mut may_ask = true;
     loop {
         let inquiry = match target {
-            Some(target) => target.inquire(&run.config, job, &url, route.fields(), rest.as_ref(), may_ask)?,
+            Some(target) => target.inquire(&run.config, job, &url, route.fields(), rest.as_deref(), may_ask)?,
             None => None,
         };
         if let Some(part) = rest.take_if(|_| inquiry.as_ref().is_some_and(Inquiry::asks_for_rest)) {
             // Before it is asked for what comes after it: no server waits for the disk.
             let is_seen = job.checksum.is_some() || run.config.syncs();
-            rest = Some(if is_seen { leash.hold(part.read()).await?? } else { part });
+            rest = Some(if is_seen { Box::new(leash.hold(Box::pin(part.read())).await??) } else { part });
         }
         let fields = inquiry.as_ref().and_then(Inquiry::fields).unwrap_or(route.fields()).clone();
         let request = run.messages.request(run.config.method, url.as_ref().clone(), fields);
@@ -176,7 +186,7 @@ pub(super) async fn attempt(
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
             Verdict::Final => {
                 let answer = Answer { head: &head, inquiry: inquiry.as_ref() };
-                let part = match (answer.judge(rest.as_ref(), body.length()), rest.take()) {
+                let part = match (answer.judge(rest.as_deref(), body.length()), rest.take()) {
                     (resume::Answer::Rest(whole), Some(rest)) => Some(Part { rest, whole }),
                     (resume::Answer::Complete, Some(rest)) => Some(Part { whole: rest.length, rest }),
                     (resume::Answer::Other, Some(rest)) => {
@@ -224,19 +234,20 @@ pub(super) async fn attempt(
     }
 }
 
-/// A part, unless it begins with what the gatekeeper refuses or can't judge by its start: an earlier run, with other gates, may
-/// have left it. Then nothing is left of it.
-async fn usable(keeper: &Gatekeeper, mut part: Rest) -> Result<Option<Rest>, Error> {
-    if keeper.has_seen_enough() {
-        return Ok(Some(part));
+/// The part of the job's file that is there, if there is one; unless it begins with what the gates refuse or can't judge by its
+/// start: an earlier run, with others, may have left it. Then nothing is left of it.
+async fn usable(run: &Run, job: &Job, folder: &Folder, target: &Target<'_>) -> Result<Option<Box<Rest>>, Error> {
+    let Some(mut part) = folder.rest(target.name).await else { return Ok(None) };
+    let keeper = Gatekeeper::new(&run.config, job, None);
+    if !keeper.has_seen_enough() {
+        let start;
+        (part, start) = part.start().await?;
+        if !keeper.takes_start(&start) {
+            part.remove().await;
+            return Ok(None);
+        }
     }
-    let start;
-    (part, start) = part.start().await?;
-    if keeper.takes_start(&start) {
-        return Ok(Some(part));
-    }
-    part.remove().await;
-    Ok(None)
+    Ok(Some(Box::new(part)))
 }
 
 /// Judges the final head, and keeps the body.
@@ -251,11 +262,7 @@ async fn finish(
 ) -> Result<Complete, Setback> {
     let head = answer.head;
     let status = head.status();
-    if let Some(part) = part {
-        // Boxed, as all that few bodies need: each worker has room for the rest.
-        return Ok(Box::pin(go_on(run, job, target, leash, answer, body, part)).await?);
-    }
-    if status >= 400 {
+    if status >= 400 && part.is_none() {
         drain(leash, body).await;
         let pause =
             head.value("retry-after").and_then(|value| retry::pause(value, head.value("date"), run.clock.now()));
@@ -269,26 +276,56 @@ async fn finish(
     {
         return Ok(folder.leave(name, known).await?);
     }
+    let mut begun = match part {
+        // Boxed, as all that few bodies need: each worker has room for the rest.
+        Some(part) => Some(Box::pin(go_on(run, job, target, leash, answer, body, part)).await?),
+        None => begin(run, job, target, answer, body)?,
+    };
+    // It stays where it is: moved, it would have two places, in each worker.
+    let received = match &mut begun {
+        Some(reception) => receive(run, leash, reception).await,
+        None => Ok(()),
+    };
+    let sink = begun.map_or_else(Sink::count, |reception| reception.sink);
+    match received {
+        Ok(()) => Ok(sink.finish().end().await?),
+        Err(error) => {
+            Box::pin(discard(sink, leftover(&error))).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// A body is received from its start, if there is one to be kept.
+fn begin(
+    run: &Run,
+    job: &Job,
+    target: Option<&Target<'_>>,
+    answer: &Answer<'_>,
+    body: BodyReader,
+) -> Result<Option<Reception>, Error> {
+    let head = answer.head;
+    let status = head.status();
     if status == 304 && job.checksum.is_some() {
-        return Err(Error::new(ErrorKind::Checksum, "status 304 brings no body for the checksum to verify").into());
+        return Err(Error::new(ErrorKind::Checksum, "status 304 brings no body for the checksum to verify"));
     }
     if status == 304 && !answer.inquiry.is_none_or(Inquiry::is_the_users) {
         let message = "status 304 came without a question, so there is no body; fetch it later, or give a mirror";
-        return Err(Error::new(ErrorKind::Protocol, message).into());
+        return Err(Error::new(ErrorKind::Protocol, message));
     }
-    // There is no body to keep, and 304 must not empty the file that the user asked about.
+    // 304 must not empty the file that the user asked about.
     if run.config.method == Method::Head || status == 304 {
-        return Ok(Complete::Kept(Kept::Counted { bytes: 0 }));
+        return Ok(None);
     }
     let body = Body::new(run.config.compression, head, body)?;
     let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous));
     let whole = admit(&keeper, head, body.length())?.filter(|_| body.is_as_sent());
     let sink = run.sink(target, answer, body.length(), None);
     let digest = job.checksum.map(|expected| (expected, Sha256::new()));
-    Ok(keep(run, leash, Some(body), sink, keeper, digest, whole).await?)
+    Ok(Some(Reception { body: Some(body), sink, keeper, digest, whole }))
 }
 
-/// Keeps what comes after a part that is there, and the part with it.
+/// What comes after a part that is there is kept, and the part with it.
 async fn go_on(
     run: &Run,
     job: &Job,
@@ -297,7 +334,7 @@ async fn go_on(
     answer: &Answer<'_>,
     body: BodyReader,
     Part { rest, whole }: Part,
-) -> Result<Complete, Error> {
+) -> Result<Reception, Error> {
     let is_complete = rest.length == whole;
     let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous)).go_on();
     // A 416 is of another type than the file: it comes with a page.
@@ -307,34 +344,14 @@ async fn go_on(
         return Err(error);
     }
     let digest = job.checksum.map(|expected| (expected, rest.digest.as_deref().cloned().unwrap_or_default()));
-    let sink = run.sink(target, answer, Some(whole), Some(rest));
-    let mut body = Some(body);
-    if is_complete && let Some(words) = body.take() {
-        drain(leash, words).await;
-    }
-    keep(run, leash, body.map(Body::AsSent), sink, keeper, digest, Some(whole)).await
-}
-
-/// Takes a body to its end, and commits it or has it ready to be.
-async fn keep(
-    run: &Run,
-    leash: &mut Leash,
-    body: Option<Body>,
-    mut sink: Sink,
-    mut keeper: Gatekeeper,
-    digest: Option<(Checksum, Sha256)>,
-    whole: Option<u64>,
-) -> Result<Complete, Error> {
-    leash.begin_body(run.config.courtesy.min_speed);
-    let received = receive(run, leash, body, &mut sink, &mut keeper, digest).await;
-    leash.end_body();
-    match received.and_then(|()| content_range::agree(whole, sink.bytes())) {
-        Ok(()) => sink.finish().await,
-        Err(error) => {
-            Box::pin(discard(sink, leftover(&error))).await;
-            Err(error)
-        }
-    }
+    let sink = run.sink(target, answer, Some(whole), Some(*rest));
+    let body = if is_complete {
+        drain(leash, body).await;
+        None
+    } else {
+        Some(Body::AsSent(body))
+    };
+    Ok(Reception { body, sink, keeper, digest, whole: Some(whole) })
 }
 
 /// Whether what has come of a body may be the start of the whole one.
@@ -355,18 +372,29 @@ fn admit(keeper: &Gatekeeper, head: &Head, length: Option<u64>) -> Result<Option
     Ok(whole)
 }
 
-/// Reads a body to its end into `sink`, and verifies it.
-async fn receive(
-    run: &Run,
-    leash: &mut Leash,
-    body: Option<Body>,
-    sink: &mut Sink,
-    keeper: &mut Gatekeeper,
-    mut digest: Option<(Checksum, Sha256)>,
-) -> Result<(), Error> {
+/// Takes a body to its end, and verifies it.
+async fn receive(run: &Run, leash: &mut Leash, reception: &mut Reception) -> Result<(), Error> {
+    leash.begin_body(run.config.courtesy.min_speed);
+    let read = read(run, leash, reception).await;
+    leash.end_body();
+    read?;
+    let Reception { sink, keeper, digest, whole, .. } = reception;
+    if let Some((expected, digest)) = digest.take()
+        && !expected.matches(&digest.finalize())
+    {
+        return Err(Error::new(ErrorKind::Checksum, "the body is not the one that the checksum is of"));
+    }
+    keeper.finish(sink.bytes())?;
+    content_range::agree(*whole, sink.bytes())?;
+    // Not held: what is complete waits for the disk.
+    sink.empty_pipe().await
+}
+
+/// Reads a body to its end into its sink.
+async fn read(run: &Run, leash: &mut Leash, reception: &mut Reception) -> Result<(), Error> {
+    let Reception { body, sink, keeper, digest, .. } = reception;
     let (mut turns, mut may_splice) = (0, digest.is_none());
-    let mut body = body;
-    while let Some(body) = &mut body {
+    while let Some(body) = body {
         if may_splice && keeper.has_seen_enough() && body.can_splice() && sink.pipe().is_some() {
             match splice_rest(run, leash, body, sink).await? {
                 // How long it is was said before it came.
@@ -381,7 +409,7 @@ async fn receive(
             break;
         }
         keeper.take(data, sink.bytes().saturating_add(length as u64))?;
-        if let Some((_, digest)) = &mut digest {
+        if let Some((_, digest)) = digest {
             digest.update(data);
         }
         run.traffic.add(length);
@@ -391,10 +419,7 @@ async fn receive(
         moderate(run, leash, length).await?;
         take_turn(&mut turns).await;
     }
-    if digest.is_none_or(|(expected, digest)| expected.matches(&digest.finalize())) {
-        return keeper.finish(sink.bytes());
-    }
-    Err(Error::new(ErrorKind::Checksum, "the body is not the one that the checksum is of"))
+    Ok(())
 }
 
 /// How far a body went through a pipe.

@@ -38,7 +38,7 @@ pub(super) struct Dispatcher<'a, S> {
     queue: Pin<Box<Receiver<Going>>>,
     reports: Pin<Box<Receiver<Report>>>,
     stopped: Pin<Box<Receiver<()>>>,
-    lanes: Lanes<Ticket>,
+    lanes: Lanes<Box<Ticket>>,
     host: String,
     timer: Option<(Instant, Wait)>,
 }
@@ -80,7 +80,7 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
                     if queued == Queued::Recall {
                         self.recall();
                     }
-                    if let Some(Back { ticket, wait }) = back.map(|back| *back) {
+                    if let Some(Back { ticket, wait }) = back {
                         name_host(&mut self.host, ticket.url());
                         // Not where it goes on to a mirror, at once.
                         let is_put_off = contact.is_silence() && !wait.is_zero();
@@ -146,7 +146,7 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
     }
 
     /// Names the job's file, in the list's order whatever overtakes it, and lets it go when its host may be asked.
-    fn admit(&mut self, mut ticket: Ticket, now: Instant) -> Option<Going> {
+    fn admit(&mut self, mut ticket: Box<Ticket>, now: Instant) -> Option<Going> {
         let mut is_free = false;
         if let (Some(folder), Entry::Job(job)) = (&self.run.folder, &ticket.entry) {
             is_free = folder.skips();

@@ -67,7 +67,7 @@ pub(super) struct Intake<'a, S> {
     jobs: Pin<&'a mut S>,
     order: &'a Order,
     /// A job that was read, while there is no room for its outcome.
-    late: Option<Pin<Box<dyn Future<Output = Option<Ticket>> + Send + 'a>>>,
+    late: Option<Pin<Box<dyn Future<Output = Option<Box<Ticket>>> + Send + 'a>>>,
 }
 
 /// Whether another job is to be read.
@@ -84,7 +84,7 @@ impl<'a, S: Stream<Item = Entry> + Send> Intake<'a, S> {
     }
 
     /// The next job's ticket; `None` at the list's end, and when nobody wants outcomes any more.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>, appetite: Appetite) -> Poll<Option<Ticket>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, appetite: Appetite) -> Poll<Option<Box<Ticket>>> {
         if self.late.is_none() {
             if appetite == Appetite::Enough {
                 return Poll::Ready(None);
@@ -103,7 +103,7 @@ impl<'a, S: Stream<Item = Entry> + Send> Intake<'a, S> {
 }
 
 /// A ticket whose outcome has its place in the queue.
-async fn queued(queue: &Sender<Receiver<Outcome>>, entry: Entry) -> Option<Ticket> {
+async fn queued(queue: &Sender<Receiver<Outcome>>, entry: Entry) -> Option<Box<Ticket>> {
     let (sender, receiver) = async_channel::bounded(1);
     queue.send(receiver).await.ok()?;
     Some(Ticket::new(entry, sender))

@@ -77,31 +77,40 @@ impl Run {
 /// to be committed with others goes to `desk`, and the worker to the next ticket.
 pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Going>, reports: Sender<Report>, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
-    while let Some((mut ticket, pass)) = next(&tickets, desk.as_ref()).await {
+    while let Some(mut going) = next(&tickets, desk.as_ref()).await {
+        // The ticket stays here meanwhile: handed on, it would have a place in each future below, and each worker has those.
+        let (ticket, pass) = &mut going;
         if let (Some(online), Some(url), false) = (&run.online, ticket.url(), pass.is_free()) {
             // A run that is stopped meanwhile has the job told as not begun.
-            let _ = leash.hold(online.wait(url, &*run.clock)).await;
+            let _ = leash.hold(Box::pin(online.wait(url, &*run.clock))).await;
         }
-        let mut shift = Shift::begin(&reports, pass);
-        // The ticket stays here meanwhile: handed on, it would have a place in each future below, and each worker has those.
-        let told = match fetch(&run, &mut ticket, &mut leash, &mut shift).await {
+        let mut shift = Shift::begin(&reports, *pass);
+        let done = match fetch(&run, ticket, &mut leash, &mut shift).await {
             Continue(wait) => {
-                shift.hand_back(Box::new(Back { ticket, wait }));
-                Ok(())
+                shift.hand_back(Back { ticket: going.0, wait });
+                continue;
             }
-            Break(Done { outcome, body: None }) => run.tell(outcome, &ticket.reply).await,
-            Break(Done { outcome, body: Some(body) }) => {
-                let unsettled = Unsettled { body, outcome, reply: ticket.reply, since: Instant::now() };
-                match &desk {
-                    Some(desk) => desk.bring(&run, unsettled).await,
-                    None => Box::pin(settle(&run, vec![unsettled])).await,
-                }
-            }
+            Break(done) => done,
         };
         // Nobody listens any more: the run is being dropped, and this worker with it.
-        if told.is_err() {
+        if conclude(&run, done, &ticket.reply, desk.as_ref()).await.is_err() {
             return;
         }
+    }
+}
+
+/// Gives a job's outcome, once its body is committed if there is one to be.
+async fn conclude(
+    run: &Arc<Run>,
+    Done { outcome, body }: Done,
+    reply: &Sender<Outcome>,
+    desk: Option<&Desk>,
+) -> Result<(), ()> {
+    let Some(body) = body else { return run.tell(outcome, reply).await };
+    let unsettled = Unsettled { body, outcome, reply: reply.clone(), since: Instant::now() };
+    match desk {
+        Some(desk) => desk.bring(run, unsettled).await,
+        None => Box::pin(settle(run, vec![unsettled])).await,
     }
 }
 

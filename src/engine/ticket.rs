@@ -40,7 +40,7 @@ pub(super) struct Ticket {
 }
 
 /// A ticket on its way to a worker.
-pub(super) type Going = (Ticket, Pass);
+pub(super) type Going = (Box<Ticket>, Pass);
 
 /// What a job has behind it.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) struct Past {
 /// A ticket that is to come to a worker again.
 #[derive(Debug)]
 pub(super) struct Back {
-    pub ticket: Ticket,
+    pub ticket: Box<Ticket>,
     /// How long it waits before.
     pub wait: Duration,
 }
@@ -76,7 +76,7 @@ pub(super) enum Report {
         park: Option<Duration>,
         /// Whose host asks so, where a redirect led to it.
         elsewhere: Option<Box<Url>>,
-        back: Option<Box<Back>>,
+        back: Option<Back>,
     },
 }
 
@@ -93,12 +93,13 @@ pub(super) struct Shift<'a> {
     contact: Contact,
     park: Option<Duration>,
     elsewhere: Option<Box<Url>>,
-    back: Option<Box<Back>>,
+    back: Option<Back>,
 }
 
 impl Ticket {
-    pub fn new(entry: Entry, reply: Sender<Outcome>) -> Self {
-        Self { entry, name: None, past: None, reply }
+    /// Behind a pointer, for it goes through many hands: each has room for one, and none may ever come.
+    pub fn new(entry: Entry, reply: Sender<Outcome>) -> Box<Self> {
+        Box::new(Self { entry, name: None, past: None, reply })
     }
 
     /// The URL that is to be asked; `None` for a line that is none.
@@ -111,7 +112,7 @@ impl Ticket {
     }
 }
 
-impl Load for Ticket {
+impl Load for Box<Ticket> {
     /// A kilobyte, with a short URL.
     fn load(&self) -> usize {
         let texts = match &self.entry {
@@ -186,7 +187,7 @@ impl<'a> Shift<'a> {
     }
 
     /// The ticket is to come again.
-    pub fn hand_back(&mut self, back: Box<Back>) {
+    pub fn hand_back(&mut self, back: Back) {
         self.back = Some(back);
     }
 

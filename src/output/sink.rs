@@ -18,7 +18,7 @@ use super::spool::{Leftover, Settled, Spool, Store};
 use super::written::{Complete, Uncommitted, Written};
 use crate::config::Durability;
 use crate::error::Error;
-use crate::offload::{Lane, unblock};
+use crate::offload::{Lane, Task, unblock};
 use crate::outcome::{Body, Kept};
 use crate::reactor::Room;
 use crate::spare::Spare;
@@ -124,17 +124,14 @@ impl Sink {
         }
     }
 
-    /// Keeps the body, which is complete and verified, or has it ready to be kept together with others. Not to be raced
-    /// against a timer: given up half-way, the file is there or it is not.
-    ///
-    /// # Errors
-    ///
-    /// Kind `Io` if the disk refused; nothing is left then.
-    pub(crate) async fn finish(self) -> Result<Complete, Error> {
+    /// Keeps the body, which is complete and verified, or has it ready to be kept together with others: begins to, where
+    /// nothing is left in the [pipe](Self::empty_pipe). Not to be raced against a timer: given up half-way, the file is there
+    /// or it is not.
+    pub(crate) fn finish(self) -> Finish {
         match self {
-            Self::Count(bytes) => Ok(Complete::Kept(Kept::Counted { bytes })),
-            Self::Hold(spool) => hand_over(spool.settle().await?).await.map(Complete::Kept),
-            Self::Save(spool) => save(spool.settle().await?).await,
+            Self::Count(bytes) => Finish::Done(Ok(Complete::Kept(Kept::Counted { bytes }))),
+            Self::Hold(spool) => spool.settled().map_or_else(|error| Finish::Done(Err(error)), hand_over),
+            Self::Save(spool) => spool.settled().map_or_else(|error| Finish::Done(Err(error)), save),
         }
     }
 
@@ -148,20 +145,44 @@ impl Sink {
     }
 }
 
-async fn hand_over(settled: Settled<Unnamed>) -> Result<Kept, Error> {
+/// A body that is being kept: done, or what the disk is at.
+pub(crate) enum Finish {
+    Done(Result<Complete, Error>),
+    Disk(Task<Result<Complete, Error>>),
+}
+
+impl Finish {
+    /// How it ends.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Io` if the disk refused; nothing is left then.
+    pub(crate) async fn end(self) -> Result<Complete, Error> {
+        match self {
+            Self::Done(end) => end,
+            Self::Disk(task) => task.await,
+        }
+    }
+}
+
+fn hand_over(settled: Settled<Unnamed>) -> Finish {
     let Settled { store, part, buffer, bytes } = settled;
-    let Some(mut file) = part else { return Ok(Kept::Held(Body { start: buffer, rest: None })) };
-    let file = unblock(Lane::Disk, move || store.append(&mut file, &buffer).map(|()| file)).await?;
-    Ok(Kept::Held(Body { start: Vec::new(), rest: Some((file, bytes)) }))
+    let held = |start, rest| Ok(Complete::Kept(Kept::Held(Body { start, rest })));
+    let Some(mut file) = part else { return Finish::Done(held(buffer, None)) };
+    Finish::Disk(unblock(Lane::Disk, move || {
+        store.append(&mut file, &buffer)?;
+        held(Vec::new(), Some((file, bytes)))
+    }))
 }
 
 /// A small body is left to be put in its place with others. Of a large one the rest is written and, if it need not be synced
 /// first, it is named.
-async fn save(settled: Settled<Named>) -> Result<Complete, Error> {
+fn save(settled: Settled<Named>) -> Finish {
     let Settled { store, part, buffer, bytes } = settled;
     let is_synced = store.folder.durability() == Durability::Synced;
     if part.is_none() && !is_synced {
-        return Ok(Complete::Uncommitted(Uncommitted::Held(Held::new(store.folder, store.name, buffer))));
+        let held = Held::new(store.folder, store.name, buffer);
+        return Finish::Done(Ok(Complete::Uncommitted(Uncommitted::Held(held))));
     }
     // What is there whole in memory is no part of anything.
     let origin = store.origin.clone().filter(|_| part.is_some());
@@ -182,7 +203,7 @@ async fn save(settled: Settled<Named>) -> Result<Complete, Error> {
         folder.rename(temporary, &name)?.keep();
         Ok(Complete::Kept(Kept::Saved { file: folder.path(&name), bytes }))
     };
-    unblock(Lane::Disk, write).await
+    Finish::Disk(unblock(Lane::Disk, write))
 }
 
 /// Keeps a body in a file that has no name, in the system's folder for temporary files.
@@ -266,7 +287,8 @@ mod tests {
                 sink.write(data).await?;
             }
             assert_eq!(sink.bytes(), body.len() as u64);
-            match sink.finish().await? {
+            sink.empty_pipe().await?;
+            match sink.finish().end().await? {
                 Complete::Kept(kept) => Ok(kept),
                 Complete::Uncommitted(Uncommitted::Held(held)) => {
                     let kept = held.kept();

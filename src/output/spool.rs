@@ -144,9 +144,12 @@ impl<S: Store> Spool<S> {
         self.idle().await.map(drop)
     }
 
-    /// The whole of it, once the disk has taken what was on its way.
-    pub(super) async fn settle(mut self) -> Result<Settled<S>, Error> {
-        self.empty_pipe().await?;
+    /// The whole of it, once the [pipe is empty](Self::empty_pipe) and nothing is on its way to the disk.
+    ///
+    /// # Errors
+    ///
+    /// If something is, or the disk refused something before.
+    pub(super) fn settled(self) -> Result<Settled<S>, Error> {
         match self.state {
             State::Idle { part, buffer } => Ok(Settled { store: self.store, part, buffer, bytes: self.bytes }),
             State::Busy(_) | State::Failed => Err(failed_before()),
@@ -158,7 +161,10 @@ impl<S: Store> Spool<S> {
         if leftover == Leftover::Nothing {
             self.in_pipe = 0;
         }
-        if let Ok(Settled { store, part: Some(part), buffer, .. }) = self.settle().await {
+        if self.empty_pipe().await.is_err() {
+            return;
+        }
+        if let Ok(Settled { store, part: Some(part), buffer, .. }) = self.settled() {
             let discard = move || match leftover {
                 Leftover::Nothing => store.remove(part),
                 Leftover::Part => store.leave(part, &buffer),
@@ -248,6 +254,11 @@ mod tests {
         Spool::new(Disk { room, pieces: Arc::default() })
     }
 
+    fn settle(mut spool: Spool<Disk>) -> Result<Settled<Disk>, Error> {
+        block_on(spool.empty_pipe())?;
+        spool.settled()
+    }
+
     fn body(length: usize) -> Vec<u8> {
         (0..length).map(|n| (n * 31 % 251) as u8).collect()
     }
@@ -257,7 +268,7 @@ mod tests {
         for (length, on_disk) in [(0, false), (1, false), (PIECE, false), (PIECE + 1, true)] {
             let mut spool = spool(usize::MAX);
             block_on(spool.write(&body(length))).unwrap();
-            assert_eq!(block_on(spool.settle()).unwrap().part.is_some(), on_disk, "{length}");
+            assert_eq!(settle(spool).unwrap().part.is_some(), on_disk, "{length}");
         }
     }
 
@@ -268,7 +279,7 @@ mod tests {
             let mut spool = spool(usize::MAX);
             body.chunks(size).for_each(|data| block_on(spool.write(data)).unwrap());
             assert_eq!(spool.bytes(), body.len() as u64);
-            let settled = block_on(spool.settle()).unwrap();
+            let settled = settle(spool).unwrap();
             let kept = [settled.part.unwrap().0, settled.buffer].concat();
             assert!(kept == body, "in pieces of {size}");
             assert_eq!(*settled.store.pieces.lock().unwrap(), [PIECE; 5]);
@@ -295,7 +306,7 @@ mod tests {
         });
         assert_eq!(refused.unwrap_err().to_string(), "disk full");
         assert!(block_on(spool.write(b"more")).is_err());
-        assert!(block_on(spool.settle()).is_err());
+        assert!(settle(spool).is_err());
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -312,7 +323,7 @@ mod tests {
                 block_on(spool.piped(piped.len())).unwrap();
             }
             assert_eq!(spool.bytes(), body.len() as u64);
-            let settled = block_on(spool.settle()).unwrap();
+            let settled = settle(spool).unwrap();
             assert!(settled.part.unwrap().0 == body && settled.buffer.is_empty(), "{first}");
         }
     }

@@ -14,7 +14,7 @@ const LATENESS: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Lane<T> {
     /// With their places, in that order. Boxed: a queue that grows would move them all.
-    pub held: VecDeque<(Place, Box<T>)>,
+    pub held: VecDeque<(Place, T)>,
     pub out: usize,
     /// In all: out, held, or for later.
     pub tickets: usize,

@@ -11,7 +11,7 @@ pub(super) struct Later<T> {
     pub due: Instant,
     pub lane: LaneId,
     pub place: Place,
-    pub ticket: Box<T>,
+    pub ticket: T,
 }
 
 impl<T> PartialEq for Later<T> {

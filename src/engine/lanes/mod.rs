@@ -166,7 +166,7 @@ impl<T: Load> Lanes<T> {
         match self.gate(lane, now) {
             Gate::Open(outlook) if lane.held.is_empty() => Some((ticket, self.went(id, place, outlook, now))),
             _ => {
-                self.hold(id, place, Box::new(ticket));
+                self.hold(id, place, ticket);
                 None
             }
         }
@@ -190,10 +190,10 @@ impl<T: Load> Lanes<T> {
         let waits_with_others =
             |lane: &Lane<T>| lane.standing.resume() > Some(now) || lane.standing.down(now).is_some();
         if wait.is_zero() || self.is_released || self.lanes.get(id.index()).is_some_and(waits_with_others) {
-            self.hold(id, place, Box::new(ticket));
+            self.hold(id, place, ticket);
         } else {
             self.load += ticket.load();
-            self.later.push(Later { due: now + wait, lane: id, place, ticket: Box::new(ticket) });
+            self.later.push(Later { due: now + wait, lane: id, place, ticket });
         }
     }
 
@@ -205,7 +205,7 @@ impl<T: Load> Lanes<T> {
         {
             lane.give_turn_back(interval);
         }
-        self.hold(pass.lane, pass.place, Box::new(ticket));
+        self.hold(pass.lane, pass.place, ticket);
     }
 
     /// Something came from a host of which nothing was known.
@@ -368,7 +368,7 @@ impl<T: Load> Lanes<T> {
         }
         self.held -= 1;
         self.load = self.load.saturating_sub(ticket.load());
-        Some((*ticket, self.went(id, place, outlook, now)))
+        Some((ticket, self.went(id, place, outlook, now)))
     }
 
     fn went(&mut self, id: LaneId, place: Place, outlook: Outlook, now: Instant) -> Pass {
@@ -412,7 +412,7 @@ impl<T: Load> Lanes<T> {
         }
     }
 
-    fn hold(&mut self, id: LaneId, place: Place, ticket: Box<T>) {
+    fn hold(&mut self, id: LaneId, place: Place, ticket: T) {
         let Some(lane) = self.lanes.get_mut(id.index()) else { return };
         if lane.held.is_empty() {
             self.holding.push(id);
