@@ -46,6 +46,7 @@ mod output;
 mod proxy;
 mod race;
 mod reactor;
+mod relay;
 mod secret;
 mod spare;
 mod sync;

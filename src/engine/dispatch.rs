@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use async_channel::{Receiver, Sender};
+use async_channel::{Receiver, Sender, TryRecvError};
 use futures_lite::Stream;
 use surf::Url;
 use surf::http::url::Position;
@@ -23,8 +23,9 @@ use surf::http::url::Position;
 use super::clock::Wait;
 use super::feed::{Appetite, Intake};
 use super::lanes::{Lanes, Queued, Rules, Supply};
+use super::reports::{Ear, Report};
 use super::run::Run;
-use super::ticket::{Back, Going, Report, Ticket};
+use super::ticket::{Back, Going, Ticket};
 use crate::config::{Config, Courtesy};
 use crate::job::{Entry, Rejected};
 
@@ -36,7 +37,7 @@ pub(super) struct Dispatcher<'a, S> {
     tickets: Sender<Going>,
     /// The channel's other end, to take back what no worker has begun.
     queue: Pin<Box<Receiver<Going>>>,
-    reports: Pin<Box<Receiver<Report>>>,
+    ear: Ear,
     stopped: Pin<Box<Receiver<()>>>,
     lanes: Lanes<Box<Ticket>>,
     host: String,
@@ -44,19 +45,13 @@ pub(super) struct Dispatcher<'a, S> {
 }
 
 impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
-    pub fn new(
-        run: &'a Run,
-        list: Intake<'a, S>,
-        tickets: Sender<Going>,
-        queue: Receiver<Going>,
-        reports: Receiver<Report>,
-    ) -> Self {
+    pub fn new(run: &'a Run, list: Intake<'a, S>, tickets: Sender<Going>, queue: Receiver<Going>, ear: Ear) -> Self {
         Self {
             run,
             list: Some(list),
             tickets,
             queue: Box::pin(queue),
-            reports: Box::pin(reports),
+            ear,
             stopped: Box::pin(run.stopper.stopped()),
             lanes: Lanes::new(rules(&run.config)),
             host: String::new(),
@@ -66,10 +61,11 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
 
     /// Takes the reports that there are. False if no worker is left.
     fn hear(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        self.ear.listen(cx);
         loop {
-            match self.reports.as_mut().poll_next(cx) {
-                Poll::Ready(Some(Report::Answered(lane))) => self.lanes.answered(lane),
-                Poll::Ready(Some(Report::Ended { pass, contact, park, elsewhere, back })) => {
+            match self.ear.next() {
+                Ok(Report::Answered(lane)) => self.lanes.answered(lane),
+                Ok(Report::Ended { pass, contact, park, elsewhere, back }) => {
                     let chance = || self.run.clock.chance();
                     let own_park = park.filter(|_| elsewhere.is_none());
                     let mut queued = self.lanes.ended(pass, contact, own_park, now, chance);
@@ -88,8 +84,8 @@ impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
                         self.lanes.give_back(&self.host, pass, wait, ticket, now);
                     }
                 }
-                Poll::Ready(None) => return false,
-                Poll::Pending => return true,
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Closed) => return false,
             }
         }
     }
@@ -205,6 +201,7 @@ impl<S: Stream<Item = Entry> + Send> Future for Dispatcher<'_, S> {
                 this.lanes.release();
             }
             this.hand_out(cx, now);
+            this.ear.set_calm(this.lanes.is_calm());
             if this.list.is_none() && this.lanes.is_empty() {
                 return Poll::Ready(());
             }

@@ -16,9 +16,10 @@ use super::gather::{self, Desk};
 use super::leash::Leash;
 use super::meter::Meter;
 use super::online::Online;
+use super::reports;
 use super::run::{Run, Traffic, work};
 use super::stop::Stopper;
-use super::ticket::{self, Ticket};
+use super::ticket::Ticket;
 use crate::error::{Error, ErrorKind};
 use crate::job::Entry;
 use crate::outcome::Outcome;
@@ -67,8 +68,11 @@ pub(super) struct Intake<'a, S> {
     jobs: Pin<&'a mut S>,
     order: &'a Order,
     /// A job that was read, while there is no room for its outcome.
-    late: Option<Pin<Box<dyn Future<Output = Option<Box<Ticket>>> + Send + 'a>>>,
+    late: Option<Late<'a>>,
 }
+
+/// A ticket that waits for room.
+type Late<'a> = Pin<Box<dyn Future<Output = Option<Box<Ticket>>> + Send + 'a>>;
 
 /// Whether another job is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,13 +143,12 @@ where
     let run = plan.begin(folder);
     // As many wait as work: a worker that is done finds its next ticket there.
     let (sender, tickets) = async_channel::bounded(run.config.jobs);
-    let (reporter, reports) = async_channel::bounded(ticket::reports(run.config.jobs));
+    let (counter, ear) = reports::open(run.config.jobs, tickets.clone());
     let (desk, clerks) = gather::open(&run, executor).unzip();
-    let hire =
-        || executor.spawn(work(Arc::clone(&run), tickets.clone(), reporter.clone(), desk.as_ref().map(Desk::enter)));
+    let hire = || executor.spawn(work(Arc::clone(&run), counter.clone(), desk.as_ref().map(Desk::enter)));
     let workers: Vec<_> = repeat_with(hire).take(run.config.jobs).collect();
-    drop((reporter, desk));
-    Dispatcher::new(&run, Intake::new(jobs, &order), sender, tickets, reports).await;
+    drop((counter, desk));
+    Dispatcher::new(&run, Intake::new(jobs, &order), sender, tickets, ear).await;
     // Not detached: a worker that panics takes the run with it, so no outcome is lost in silence.
     for worker in workers {
         worker.await;

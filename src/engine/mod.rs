@@ -29,6 +29,7 @@ mod meter;
 mod online;
 mod pace;
 mod redirect;
+mod reports;
 mod resume;
 mod retry;
 mod route;

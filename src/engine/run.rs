@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 
 use super::attempt::Answer;
 use super::clock::Clock;
@@ -14,10 +14,11 @@ use super::gather::Desk;
 use super::leash::Leash;
 use super::meter::Meter;
 use super::online::Online;
+use super::reports::Counter;
 use super::settle::{Unsettled, settle};
 use super::stop::{Reason, Stopper};
 use super::target::Target;
-use super::ticket::{Back, Going, Report, Shift};
+use super::ticket::{Back, Going, Shift};
 use crate::config::{Config, Keep, OnFailure};
 use crate::outcome::Outcome;
 use crate::output::{Folder, Rest, Sink};
@@ -75,16 +76,16 @@ impl Run {
 
 /// Takes tickets until there are no more: makes an attempt, and gives the job's outcome or hands the ticket back. A body that is
 /// to be committed with others goes to `desk`, and the worker to the next ticket.
-pub(super) async fn work(run: Arc<Run>, tickets: Receiver<Going>, reports: Sender<Report>, desk: Option<Desk>) {
+pub(super) async fn work(run: Arc<Run>, counter: Counter, desk: Option<Desk>) {
     let mut leash = Leash::new(&run.stopper);
-    while let Some(mut going) = next(&tickets, desk.as_ref()).await {
+    while let Some(mut going) = next(&counter, desk.as_ref()).await {
         // The ticket stays here meanwhile: handed on, it would have a place in each future below, and each worker has those.
         let (ticket, pass) = &mut going;
         if let (Some(online), Some(url), false) = (&run.online, ticket.url(), pass.is_free()) {
             // A run that is stopped meanwhile has the job told as not begun.
             let _ = leash.hold(Box::pin(online.wait(url, &*run.clock))).await;
         }
-        let mut shift = Shift::begin(&reports, *pass);
+        let mut shift = Shift::begin(&counter, *pass);
         let done = match fetch(&run, ticket, &mut leash, &mut shift).await {
             Continue(wait) => {
                 shift.hand_back(Back { ticket: going.0, wait });
@@ -115,14 +116,14 @@ async fn conclude(
 }
 
 /// The next ticket; `None` if there are no more.
-async fn next(tickets: &Receiver<Going>, desk: Option<&Desk>) -> Option<Going> {
-    if let Ok(ticket) = tickets.try_recv() {
-        return Some(ticket);
+async fn next(counter: &Counter, desk: Option<&Desk>) -> Option<Going> {
+    if let Some(going) = counter.try_take() {
+        return Some(going);
     }
     desk.inspect(|desk| desk.pause());
-    let ticket = tickets.recv().await.ok()?;
+    let going = counter.take().await.ok()?;
     desk.inspect(|desk| desk.resume());
-    Some(ticket)
+    Some(going)
 }
 
 /// Counts the bytes of bodies as they arrive, for whoever shows progress.

@@ -14,7 +14,8 @@ use async_channel::Sender;
 use surf::Url;
 
 use super::attempt::Record;
-use super::lanes::{LaneId, Load, Outlook, Pass};
+use super::lanes::{Load, Outlook, Pass};
+use super::reports::{Counter, Report};
 use super::standing::Contact;
 use crate::error::Error;
 use crate::header::Header;
@@ -63,32 +64,10 @@ pub(super) struct Back {
     pub wait: Duration,
 }
 
-/// What a worker tells the dispatcher.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// A host of which nothing was known has sent a response head.
-    Answered(LaneId),
-    /// It is done with a ticket.
-    Ended {
-        pass: Pass,
-        contact: Contact,
-        /// How long the host asks to be left alone.
-        park: Option<Duration>,
-        /// Whose host asks so, where a redirect led to it.
-        elsewhere: Option<Box<Url>>,
-        back: Option<Back>,
-    },
-}
-
-/// How many reports there may be that were not heard yet: two for each ticket that is queued or in a worker's hands.
-pub(super) fn reports(workers: usize) -> usize {
-    workers * 4
-}
-
 /// A worker's time with one ticket. It reports when it is dropped, so a worker that panics has told of its end, too.
 #[derive(Debug)]
 pub(super) struct Shift<'a> {
-    reports: &'a Sender<Report>,
+    counter: &'a Counter,
     pass: Pass,
     contact: Contact,
     park: Option<Duration>,
@@ -155,8 +134,8 @@ impl Past {
 }
 
 impl<'a> Shift<'a> {
-    pub fn begin(reports: &'a Sender<Report>, pass: Pass) -> Self {
-        Self { reports, pass, contact: Contact::Unknown, park: None, elsewhere: None, back: None }
+    pub fn begin(counter: &'a Counter, pass: Pass) -> Self {
+        Self { counter, pass, contact: Contact::Unknown, park: None, elsewhere: None, back: None }
     }
 
     /// What is expected of the host.
@@ -172,7 +151,7 @@ impl<'a> Shift<'a> {
     /// A response head came.
     pub fn answered(&mut self) {
         if self.contact != Contact::Made && self.pass.outlook == Outlook::Unknown {
-            self.tell(Report::Answered(self.pass.lane));
+            self.counter.tell(Report::Answered(self.pass.lane));
         }
         self.contact = Contact::Made;
     }
@@ -190,17 +169,12 @@ impl<'a> Shift<'a> {
     pub fn hand_back(&mut self, back: Back) {
         self.back = Some(back);
     }
-
-    fn tell(&self, report: Report) {
-        // There is room for all; where it is closed the run is being dropped.
-        let _ = self.reports.try_send(report);
-    }
 }
 
 impl Drop for Shift<'_> {
     fn drop(&mut self) {
         let (elsewhere, back) = (self.elsewhere.take(), self.back.take());
-        self.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, elsewhere, back });
+        self.counter.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, elsewhere, back });
     }
 }
 

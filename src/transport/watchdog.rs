@@ -5,15 +5,15 @@
 //! task has the connection by then: setting a timer, or giving it to another task, costs the reactor two system calls.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use futures_lite::Stream;
 
 use crate::race::{Guard, Race};
-use crate::sync::lock;
+use crate::relay::Relay;
 
 /// Rings when nothing has moved for a while.
 #[derive(Debug)]
@@ -21,34 +21,10 @@ pub(super) struct Watchdog {
     limit: Duration,
     moved: Instant,
     timer: Timer,
+    /// Passes the timer's ring on to the task that waits.
     relay: Arc<Relay>,
     /// The relay, as the timer knows it.
     waker: Waker,
-}
-
-/// Passes the timer's ring on to the task that waits.
-#[derive(Debug, Default)]
-struct Relay {
-    waiting: Mutex<Option<Waker>>,
-}
-
-impl Relay {
-    fn set(&self, waker: &Waker) {
-        let mut waiting = lock(&self.waiting);
-        match &mut *waiting {
-            Some(old) => old.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
-    }
-}
-
-impl Wake for Relay {
-    fn wake(self: Arc<Self>) {
-        let waiting = lock(&self.waiting).take();
-        if let Some(waker) = waiting {
-            waker.wake();
-        }
-    }
 }
 
 /// Nothing moved for the whole limit.

@@ -13,7 +13,7 @@ const LATENESS: Duration = Duration::from_millis(20);
 /// A host's lane.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
-    /// With their places, in that order. Boxed: a queue that grows would move them all.
+    /// With their places, in that order.
     pub held: VecDeque<(Place, T)>,
     pub out: usize,
     /// In all: out, held, or for later.

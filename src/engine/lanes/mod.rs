@@ -269,6 +269,12 @@ impl<T: Load> Lanes<T> {
         self.tickets == 0
     }
 
+    /// Whether nothing that is held or is yet to come waits for the end of what is out.
+    pub fn is_calm(&self) -> bool {
+        let Rules { per_host, interval, .. } = self.rules;
+        self.held == 0 && interval.is_none() && per_host == usize::MAX
+    }
+
     /// Whether the list is to be read: as far as there are workers, and further if some are idle and nothing else may go.
     pub fn wants_more(&mut self, now: Instant) -> bool {
         match self.has_idle() && self.held > 0 {
