@@ -23,11 +23,21 @@ fn main() -> ExitCode {
 }
 
 fn smolget(console: &Console) -> Result<u8, Failure> {
-    let args = match args::parse(env::args_os().skip(1))? {
-        Asked::Run(args) => *args,
+    let options = match asked()? {
+        Asked::Run(options) => options,
         Asked::Text(text) => return report::print(&text),
     };
-    let options = Options::new(args, io::stdin().is_terminal(), |name| env::var_os(name))?;
     logging::start(options.verbosity, console.clone());
-    smolget::block_on(run::run(options, console))
+    smolget::block_on(Box::pin(run::run(*options, console)))
+}
+
+/// What the command line asks for. Not inlined: a run takes those pages of the stack again that this took.
+#[inline(never)]
+fn asked() -> Result<Asked<Options>, Failure> {
+    Ok(match args::parse(env::args_os().skip(1))? {
+        Asked::Run(args) => {
+            Asked::Run(Box::new(Options::new(*args, io::stdin().is_terminal(), |name| env::var_os(name))?))
+        }
+        Asked::Text(text) => Asked::Text(text),
+    })
 }

@@ -10,8 +10,8 @@ use super::failure::Failure;
 use super::normalise::normalise;
 
 /// What the command line asks for.
-pub enum Asked {
-    Run(Box<Args>),
+pub enum Asked<T = Args> {
+    Run(Box<T>),
     /// `--help` or `--version`.
     Text(String),
 }
