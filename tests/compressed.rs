@@ -119,8 +119,33 @@ fn what_is_not_what_it_says_fails_and_leaves_nothing() {
 #[test]
 fn a_connection_that_ends_early_is_truncated_as_ever() {
     let good = gzip(&body());
-    let cut = coding("gzip", &good[..5000]).length(good.len() as u64).close();
-    assert_eq!(error(&fetch(cut, &[]).0.exits(1).row()), "truncated");
+    // Within the head of gzip, its data and its checksum, however a body's end is told.
+    for at in [1, 5, 5000, good.len() - 8, good.len() - 1] {
+        let start = || coding("gzip", &good[..at]);
+        let (length, chunks) = (start().length(good.len() as u64).close(), format!("{:x}\r\n", good.len()));
+        let head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let chunked = Reply::raw([head, chunks.as_bytes(), &good[..at]].concat()).close();
+        for cut in [length, chunked, start().until_close()] {
+            let row = fetch(cut, &[]).0.exits(1).row();
+            assert_eq!((error(&row), at), ("truncated", at), "{row}");
+        }
+        // The twin: all of the message has come, and says what is not so.
+        for whole in [start(), start().chunked(1000)] {
+            assert_eq!(error(&fetch(whole, &[]).0.exits(1).row()), "encoding");
+        }
+    }
+}
+
+#[test]
+fn a_coded_body_that_was_cut_is_tried_again() {
+    let good = gzip(&body());
+    let server = Server::start(move |request| match request.visit {
+        1 => coding("gzip", &good[..5000]).until_close(),
+        _ => coding("gzip", good.clone()).until_close(),
+    });
+    let output = smolget().args(["--json", "--compressed"]).arg(server.url("/a.txt")).run().exits(0);
+    assert_eq!(output.row()["attempts"], 2);
+    assert!(output.file("a.txt") == body());
 }
 
 #[test]

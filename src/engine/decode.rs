@@ -1,7 +1,8 @@
 //! A body as its server has coded it → the body: gzip (RFC 1952) and deflate, if they were asked for.
 //!
 //! What comes out ends cleanly only if the coded stream did, with its checksum right and nothing behind it; anything else is
-//! an error of kind [`Encoding`](ErrorKind::Encoding). A body without a byte is not coded at all, whatever its head says:
+//! an error of kind [`Encoding`](ErrorKind::Encoding), or [`Truncated`](ErrorKind::Truncated) where the connection's end was
+//! all that ended the body. A body without a byte is not coded at all, whatever its head says:
 //! servers send such for empty files.
 //!
 //! ```text
@@ -114,7 +115,10 @@ impl Decoder for DeflateDecoder<Source> {
 
 impl Decoded {
     pub fn new(body: BodyReader, coding: Coding) -> Self {
-        let stage = Stage::Unbegun(Source { body: Box::new(body), left: BARREN_TURN, has_ended: false });
+        let is_until_close = body.is_until_close();
+        let body = Box::new(body);
+        let source = Source { body, is_until_close, left: BARREN_TURN, has_ended: false };
+        let stage = Stage::Unbegun(source);
         Self { stage, coding, piece: vec![0; PIECE].into(), start: 0, end: 0 }
     }
 
@@ -127,8 +131,8 @@ impl Decoded {
         let Stage::Decoding(decoder) = &mut self.stage else { return Poll::Ready(Ok(())) };
         decoder.source().left = BARREN_TURN;
         let read = ready!(Pin::new(&mut **decoder).poll_read(cx, &mut self.piece));
-        let has_ended = decoder.source().has_ended;
-        (self.start, self.end) = (0, read.map_err(|error| broken(error, self.coding, has_ended))?);
+        let (coding, source) = (self.coding, decoder.source());
+        (self.start, self.end) = (0, read.map_err(|error| broken(error, coding, source))?);
         if self.end == 0 {
             if !ready!(decoder.source().poll(cx))?.is_empty() {
                 return Poll::Ready(Err(io::Error::other(refused(format!("there is more behind {}", self.coding)))));
@@ -157,14 +161,15 @@ impl Decoded {
 }
 
 /// What of the decoder's or the connection's an error is.
-fn broken(error: io::Error, coding: Coding, has_ended: bool) -> io::Error {
+fn broken(error: io::Error, coding: Coding, source: &Source) -> io::Error {
     if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         return error;
     }
-    io::Error::other(refused(match has_ended {
-        true => format!("the body ends within {coding}"),
-        false => format!("the body is not {coding}, as its head says, or is damaged: {error}"),
-    }))
+    io::Error::other(match (source.has_ended, source.is_until_close) {
+        (true, true) => Error::new(ErrorKind::Truncated, format!("the connection closed within {coding}")),
+        (true, false) => refused(format!("the body ends within {coding}")),
+        (false, _) => refused(format!("the body is not {coding}, as its head says, or is damaged: {error}")),
+    })
 }
 
 impl AsyncBufRead for Decoded {
@@ -196,6 +201,7 @@ impl AsyncRead for Decoded {
 #[derive(Debug)]
 struct Source {
     body: Box<BodyReader>,
+    is_until_close: bool,
     /// How often it may still be asked in this turn.
     left: u32,
     has_ended: bool,

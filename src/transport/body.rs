@@ -64,6 +64,11 @@ impl BodyReader {
         self.source.as_ref().and_then(|source| source.decoder.length())
     }
 
+    /// Whether nothing but the end of the connection ends it: whether it is whole its bytes alone can tell.
+    pub fn is_until_close(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.decoder.is_until_close())
+    }
+
     /// Finds the next body bytes in what is buffered. At the body's end, gives the connection back.
     fn decode(&mut self) {
         let Some(source) = &mut self.source else { return };

@@ -162,6 +162,11 @@ impl Decoder {
         Ok(span)
     }
 
+    /// Whether nothing but the end of the connection ends the body.
+    pub fn is_until_close(&self) -> bool {
+        matches!(self.state, State::UntilClose)
+    }
+
     /// How many bytes are still to come, where nothing but body is among them.
     pub fn left(&self) -> Option<u64> {
         match self.state {
