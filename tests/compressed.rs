@@ -169,6 +169,19 @@ fn limits_and_digests_are_of_what_is_kept() {
 }
 
 #[test]
+fn a_rate_is_that_of_what_is_sent_and_not_of_what_it_is_decoded_to() {
+    let noise = |length: usize| (0..length).map(|n| (n as u32).wrapping_mul(0x9e37_79b9).rotate_left(9) as u8);
+    // Nearly all of it is zeros, or nothing.
+    let sparse: Vec<u8> = noise(20_000).flat_map(|byte| [byte; 1].into_iter().chain([0; 20])).collect();
+    for body in [sparse, noise(30_000).collect()] {
+        let coded = gzip(&body);
+        let rate = coded.len().to_string();
+        let output = fetch(coding("gzip", coded), &["--limit-rate", &rate]).0.exits(0);
+        assert!((ms(850)..ms(5000)).contains(&output.took), "{} bytes at {rate}: {:?}", body.len(), output.took);
+    }
+}
+
+#[test]
 fn a_body_that_never_decodes_to_anything_does_not_hold_up_the_others() {
     // Stored blocks without a byte, one after the other, without end.
     let start = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

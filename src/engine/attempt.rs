@@ -22,7 +22,6 @@ use super::body::Body;
 use super::content_range;
 use super::gatekeeper::Gatekeeper;
 use super::leash::Leash;
-use super::meter::Meter;
 use super::redirect::{self, Verdict};
 use super::resume::{self, Said};
 use super::retry;
@@ -317,7 +316,7 @@ fn begin(
     if run.config.method == Method::Head || status == 304 {
         return Ok(None);
     }
-    let body = Body::new(run.config.compression, head, body)?;
+    let body = Body::new(run.config.compression, head, body, run.piece())?;
     let keeper = Gatekeeper::new(&run.config, job, target.and_then(Target::previous));
     let whole = admit(&keeper, head, body.length())?.filter(|_| body.is_as_sent());
     let sink = run.sink(target, answer, body.length(), None);
@@ -403,7 +402,7 @@ async fn read(run: &Run, leash: &mut Leash, reception: &mut Reception) -> Result
             }
         }
         let data = leash.hold(body.fill_buf()).await?.map_err(transport::body_error)?;
-        let data = run.meter.as_ref().and_then(|meter| data.get(..meter.piece())).unwrap_or(data);
+        let data = data.get(..run.piece()).unwrap_or(data);
         let length = data.len();
         if length == 0 {
             break;
@@ -412,11 +411,12 @@ async fn read(run: &Run, leash: &mut Leash, reception: &mut Reception) -> Result
         if let Some((_, digest)) = digest {
             digest.update(data);
         }
-        run.traffic.add(length);
-        leash.moved(length);
         leash.hold(sink.write(data)).await??;
         body.consume(length);
-        moderate(run, leash, length).await?;
+        let came = body.came(length);
+        run.traffic.add(came);
+        leash.moved(came);
+        moderate(run, leash, came).await?;
         take_turn(&mut turns).await;
     }
     Ok(())
@@ -433,7 +433,7 @@ enum Piped {
 /// Takes the rest of a long body, whose length is known, to its end past this program's memory.
 async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut Body, sink: &mut Sink) -> Result<Piped, Error> {
     let mut turns = 0;
-    let piece = run.meter.as_ref().map_or(usize::MAX, Meter::piece);
+    let piece = run.piece();
     loop {
         let spliced = future::poll_fn(|cx| match sink.pipe() {
             Some((pipe, room)) => body.poll_splice(cx, pipe, Room { bytes: room.bytes.min(piece), ..room }),
@@ -457,9 +457,10 @@ async fn splice_rest(run: &Run, leash: &mut Leash, body: &mut Body, sink: &mut S
     }
 }
 
-/// Waits for as long as so many bytes take, where there is a rate that all transfers keep to.
+/// Waits for as long as so many bytes take that came, where there is a rate that all transfers keep to.
 async fn moderate(run: &Run, leash: &mut Leash, length: usize) -> Result<(), Error> {
-    let Some(meter) = &run.meter else { return Ok(()) };
+    // What was decoded before has no place in the line: it would wait for those of others.
+    let Some(meter) = run.meter.as_ref().filter(|_| length > 0) else { return Ok(()) };
     let wait = meter.take(length, run.clock.instant());
     leash.excuse(wait);
     leash.hold(run.clock.wait(wait)).await

@@ -22,22 +22,22 @@ pub(super) enum Body {
 }
 
 impl Body {
-    /// What is to be kept of the body with this head.
+    /// What is to be kept of the body with this head, of which at most `piece` bytes are decoded at once.
     ///
     /// # Errors
     ///
     /// Kind [`Encoding`](crate::ErrorKind::Encoding) if it is coded otherwise than was asked for, where something was.
-    pub fn new(compression: Compression, head: &Head, body: BodyReader) -> Result<Self, Error> {
+    pub fn new(compression: Compression, head: &Head, body: BodyReader, piece: usize) -> Result<Self, Error> {
         match compression {
             Compression::Unasked => Ok(Self::AsSent(body)),
             #[cfg(feature = "compressed")]
             Compression::Asked => Ok(match Coding::of(head)? {
                 None => Self::AsSent(body),
-                Some(coding) => Self::Decoded(Box::new(Decoded::new(body, coding))),
+                Some(coding) => Self::Decoded(Box::new(Decoded::new(body, coding, piece))),
             }),
             #[cfg(not(feature = "compressed"))]
             Compression::Asked => {
-                let _ = head;
+                let _ = (head, piece);
                 Ok(Self::AsSent(body))
             }
         }
@@ -49,6 +49,15 @@ impl Body {
             Self::AsSent(body) => body.length(),
             #[cfg(feature = "compressed")]
             Self::Decoded(_) => None,
+        }
+    }
+
+    /// How many bytes came for these, the next ones: where they are decoded, what was taken since this was asked last.
+    pub fn came(&mut self, length: usize) -> usize {
+        match self {
+            Self::AsSent(_) => length,
+            #[cfg(feature = "compressed")]
+            Self::Decoded(body) => body.came(),
         }
     }
 

@@ -169,7 +169,8 @@ impl Builder {
     }
 
     /// How many bytes of bodies arrive a second, of all transfers together, at least 1; no limit unless set. The transfers have
-    /// equal shares, as far as their servers keep up. What the system's buffers hold may have come from the network sooner.
+    /// equal shares, as far as their servers keep up. What counts of a coded body is what is sent. What the system's buffers hold may have
+    /// come from the network sooner.
     #[must_use]
     pub fn limit_rate(mut self, bytes_a_second: u64) -> Self {
         self.config.courtesy.limit_rate = Some(bytes_a_second.max(1));

@@ -114,12 +114,21 @@ impl Decoder for DeflateDecoder<Source> {
 }
 
 impl Decoded {
-    pub fn new(body: BodyReader, coding: Coding) -> Self {
+    /// A body of which no more than `most` coded bytes are taken at once.
+    pub fn new(body: BodyReader, coding: Coding, most: usize) -> Self {
         let is_until_close = body.is_until_close();
         let body = Box::new(body);
-        let source = Source { body, is_until_close, left: BARREN_TURN, has_ended: false };
+        let source = Source { body, is_until_close, most, came: 0, left: BARREN_TURN, has_ended: false };
         let stage = Stage::Unbegun(source);
         Self { stage, coding, piece: vec![0; PIECE].into(), start: 0, end: 0 }
+    }
+
+    /// How many coded bytes were taken since this was asked last.
+    pub fn came(&mut self) -> usize {
+        match &mut self.stage {
+            Stage::Decoding(decoder) => std::mem::take(&mut decoder.source().came),
+            Stage::Unbegun(_) | Stage::Ended => 0,
+        }
     }
 
     /// Decodes until there is something, or the end.
@@ -202,6 +211,10 @@ impl AsyncRead for Decoded {
 struct Source {
     body: Box<BodyReader>,
     is_until_close: bool,
+    /// How much of it is given at once.
+    most: usize,
+    /// How much of it was used that nobody has asked about yet.
+    came: usize,
     /// How often it may still be asked in this turn.
     left: u32,
     has_ended: bool,
@@ -222,15 +235,17 @@ impl AsyncBufRead for Source {
             return Poll::Pending;
         };
         this.left = left;
-        let Self { body, has_ended, .. } = this;
+        let Self { body, most, has_ended, .. } = this;
         Pin::new(&mut **body).poll_fill_buf(cx).map_ok(|data| {
             *has_ended = data.is_empty();
-            data
+            data.get(..*most).unwrap_or(data)
         })
     }
 
     fn consume(self: Pin<&mut Self>, n: usize) {
-        Pin::new(&mut *self.get_mut().body).consume(n);
+        let this = self.get_mut();
+        this.came = this.came.saturating_add(n);
+        Pin::new(&mut *this.body).consume(n);
     }
 }
 

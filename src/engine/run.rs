@@ -61,6 +61,11 @@ impl Run {
         }
     }
 
+    /// How many bytes of a body are taken at a time.
+    pub fn piece(&self) -> usize {
+        self.meter.as_ref().map_or(usize::MAX, Meter::piece)
+    }
+
     /// Gives a job's outcome, and stops the run if it is to stop then.
     ///
     /// # Errors
