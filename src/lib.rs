@@ -29,6 +29,7 @@
 pub mod benching;
 mod bypass;
 mod config;
+mod credentials;
 mod engine;
 mod error;
 #[cfg(any(test, fuzzing))]

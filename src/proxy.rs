@@ -6,12 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use percent_encoding::percent_decode_str;
 use surf::Url;
-use surf::http::auth::BasicAuth;
 use surf::http::url::Host;
 
 use crate::bypass::Bypass;
+use crate::credentials::Credentials;
 use crate::grammar::has_control;
 use crate::text::escape;
 use crate::url::parse_host;
@@ -29,6 +28,8 @@ pub struct Proxy {
     pub(crate) host: Host<String>,
     pub(crate) port: u16,
     pub(crate) credentials: Option<Credentials>,
+    /// The field with those for a request, its end included; empty without.
+    pub(crate) authorization: String,
 }
 
 /// How a proxy is spoken to.
@@ -38,13 +39,6 @@ pub(crate) enum Protocol {
     Http,
     /// SOCKS 5 (RFC 1928): it is asked for a tunnel to a name.
     Socks5,
-}
-
-/// What a proxy is told about who asks.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
-    pub user: String,
-    pub password: String,
 }
 
 impl Proxy {
@@ -72,7 +66,7 @@ impl Proxy {
             return Err("a proxy has no path; in a user or password, / ? # and spaces are percent-encoded".to_owned());
         }
         let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
-        let credentials = user.filter(|user| !user.is_empty()).map(Credentials::parse).transpose()?;
+        let credentials = user.filter(|user| !user.is_empty()).map(login).transpose()?;
         let is_too_long = |credentials: &Credentials| {
             [&credentials.user, &credentials.password].iter().any(|text| text.len() > MAX_SOCKS_CREDENTIAL)
         };
@@ -82,7 +76,9 @@ impl Proxy {
         let (host, port) = split_port(place)?;
         let host = parse_host(host).ok_or("the proxy's host is none")?;
         let port = port.or(protocol.usual_port()).ok_or("an http proxy has to name its port, such as :3128")?;
-        Ok(Self { protocol, host, port, credentials })
+        let field = |credentials: &Credentials| format!("Proxy-Authorization: {}\r\n", credentials.basic());
+        let authorization = credentials.as_ref().map(field).unwrap_or_default();
+        Ok(Self { protocol, host, port, credentials, authorization })
     }
 
     /// Where it is.
@@ -92,12 +88,6 @@ impl Proxy {
             Host::Ipv4(address) => Host::Ipv4(*address),
             Host::Ipv6(address) => Host::Ipv6(*address),
         }
-    }
-
-    /// The value of `Proxy-Authorization` (RFC 7617).
-    pub(crate) fn authorization(&self) -> Option<String> {
-        let Credentials { user, password } = self.credentials.as_ref()?;
-        Some(BasicAuth::new(user, password).value().to_string())
     }
 
     /// Whether it is handed requests for a URL as they are, rather than asked for a tunnel.
@@ -134,15 +124,10 @@ impl Protocol {
     }
 }
 
-impl Credentials {
-    fn parse(text: &str) -> Result<Self, String> {
-        let (user, password) = text.split_once(':').unwrap_or((text, ""));
-        let decode = |text| percent_decode_str(text).decode_utf8().map(|text| text.into_owned());
-        match (decode(user), decode(password)) {
-            (Ok(user), Ok(password)) => Ok(Self { user, password }),
-            _ => Err("the proxy's user or password is not UTF-8".to_owned()),
-        }
-    }
+/// The user and password before a proxy's host.
+fn login(text: &str) -> Result<Credentials, String> {
+    let (user, password) = text.split_once(':').unwrap_or((text, ""));
+    Credentials::decode(user, password).ok_or_else(|| "the proxy's user or password is not UTF-8".to_owned())
 }
 
 impl fmt::Display for Proxy {
@@ -273,10 +258,10 @@ mod tests {
         let Credentials { user, password } = proxy.credentials.as_ref().unwrap();
         assert_eq!((user.as_str(), password.as_str()), ("us:er", "p@%ss"));
         // base64 of `us:er:p@%ss`
-        assert_eq!(proxy.authorization().as_deref(), Some("Basic dXM6ZXI6cEAlc3M="));
+        assert_eq!(proxy.authorization, "Proxy-Authorization: Basic dXM6ZXI6cEAlc3M=\r\n");
         let shown = format!("{proxy} {proxy:?} {:?}", Proxies::all(proxy.clone()));
         assert!(!shown.contains("us:er") && !shown.contains("p@"), "{shown}");
-        assert_eq!(Proxy::parse("http://p:1").unwrap().authorization(), None);
+        assert_eq!(Proxy::parse("http://p:1").unwrap().authorization, "");
     }
 
     #[test]

@@ -7,11 +7,10 @@
 //!       those that a netrc file has for that very host go there over TLS alone
 //! ```
 
-use percent_encoding::percent_decode_str;
 use surf::Url;
-use surf::http::auth::BasicAuth;
 
 use crate::config::{Compression, Config};
+use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::header::Header;
 use crate::job::Job;
@@ -89,18 +88,13 @@ fn encode<'h>(
 
 /// The Basic credentials (RFC 7617) for a URL: its own, or those that a netrc file has for its host.
 fn credentials(url: &Url, config: &Config, named: Named) -> Result<Option<String>, Error> {
-    let basic = |user: &str, password: &str| Some(BasicAuth::new(user, password).value().to_string());
-    if let Some((user, password)) = config.netrc.login(url, named) {
-        return Ok(basic(user, password));
-    }
-    if !has_credentials(url) {
-        return Ok(None);
-    }
-    let decode = |text| percent_decode_str(text).decode_utf8();
-    match (decode(url.username()), decode(url.password().unwrap_or_default())) {
-        (Ok(user), Ok(password)) => Ok(basic(&user, &password)),
-        _ => Err(Error::new(ErrorKind::Url, "the user or password in the URL is not UTF-8")),
-    }
+    let credentials = match config.netrc.login(url, named) {
+        Some((user, password)) => Some(Credentials { user: user.to_owned(), password: password.to_owned() }),
+        None if !has_credentials(url) => return Ok(None),
+        None => Credentials::decode(url.username(), url.password().unwrap_or_default()),
+    };
+    let no_text = || Error::new(ErrorKind::Url, "the user or password in the URL is not UTF-8");
+    Ok(Some(credentials.ok_or_else(no_text)?.basic()))
 }
 
 fn has_credentials(url: &Url) -> bool {

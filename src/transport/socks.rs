@@ -11,8 +11,8 @@
 use surf::http::url::Host;
 
 use super::tunnel::Next;
+use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::proxy::Credentials;
 use crate::text::escape;
 
 const VERSION: u8 = 5;

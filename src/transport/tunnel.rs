@@ -107,8 +107,7 @@ impl Dialogue<'_> {
 }
 
 fn request(proxy: &Proxy, place: &str) -> Vec<u8> {
-    let authorization = proxy.authorization().map(|value| format!("Proxy-Authorization: {value}\r\n"));
-    let authorization = authorization.as_deref().unwrap_or_default();
+    let authorization = &proxy.authorization;
     format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{authorization}\r\n").into()
 }
 

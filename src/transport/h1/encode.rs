@@ -110,10 +110,8 @@ pub(crate) fn encode_for(
     let mut target = Target::of(url)?;
     target.is_absolute = true;
     target.begin(out, method);
-    if let Some(authorization) = proxy.authorization().filter(|_| !fields.has_proxy_authorization) {
-        for part in ["Proxy-Authorization: ", &authorization, "\r\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
+    if !fields.has_proxy_authorization {
+        out.extend_from_slice(proxy.authorization.as_bytes());
     }
     target.finish(out, fields);
     Ok(())
