@@ -7,7 +7,7 @@ mod support;
 use support::proxy::Proxy;
 use support::run::Run;
 use support::tls::Identity;
-use support::{Port, Reply, Server, error, smolget};
+use support::{Port, Reply, Server, error, ms, smolget};
 
 /// base64 of `user:secret`.
 const LOGIN: &str = "dXNlcjpzZWNyZXQ=";
@@ -141,6 +141,29 @@ fn a_proxy_that_fails_is_named_and_what_may_pass_is_tried_again() {
         assert_eq!((error(&row), &row["attempts"], row.get("status")), (kind, &attempts.into(), None), "{row}");
         assert!(row["message"].as_str().unwrap().contains(&proxy.url()), "{row}");
     }
+}
+
+#[test]
+fn a_proxy_that_refuses_for_a_while_has_the_host_left_alone_for_so_long() {
+    let plain = Server::always(Reply::ok("x"));
+    let attempts = |answer| {
+        let proxy = Proxy::saying(answer);
+        let run = run(&["--retries", "1"]).env("https_proxy", proxy.url());
+        let urls = ["https://h.test/1".to_owned(), "https://h.test/2".to_owned(), plain.url("/")];
+        let output = run.args(["-j", "1"]).args(&urls).run().exits(1);
+        assert_eq!(output.row_of(&urls[2])["ok"], true);
+        assert!(proxy.asked().iter().all(|asked| asked.starts_with("CONNECT h.test:443 ")));
+        let row = output.row_of(&urls[0]);
+        assert_eq!((error(&row), row.get("status")), ("connect", None), "{row}");
+        (row["attempts"].as_u64().unwrap(), output.took)
+    };
+    // Longer than anybody waits.
+    assert_eq!(attempts("HTTP/1.1 503 Busy\r\nRetry-After: 601\r\n\r\n").0, 1);
+    assert_eq!(attempts("HTTP/1.1 503 Busy\r\n\r\n").0, 2);
+    // Twice as long as it would be without.
+    let (attempts, took) = attempts("HTTP/1.1 429 Slowly\r\nRetry-After: 2\r\n\r\n");
+    assert_eq!(attempts, 2);
+    assert!((ms(1990)..ms(20_000)).contains(&took), "{took:?}");
 }
 
 #[test]

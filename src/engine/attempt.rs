@@ -36,7 +36,7 @@ use crate::job::{Checksum, Job};
 use crate::output::{Complete, Folder, Leftover, Rest, Sink};
 use crate::reactor::{Room, Spliced};
 use crate::text::Shown;
-use crate::transport::{self, BodyReader, Head, Received};
+use crate::transport::{self, BodyReader, Head, Received, Refusal};
 
 /// How much of a body that nobody wants is read, so that its connection can be used again.
 const MAX_DRAIN: u64 = 64 * 1024;
@@ -65,7 +65,9 @@ pub(super) struct Record {
 #[derive(Debug)]
 pub(super) struct Setback {
     pub error: Error,
-    /// How long the server asks to wait.
+    /// The status of whoever asks to wait, be it a proxy.
+    pub status: Option<u16>,
+    /// How long that is.
     pub pause: Option<Duration>,
 }
 
@@ -137,7 +139,7 @@ impl Answer<'_> {
 
 impl From<Error> for Setback {
     fn from(error: Error) -> Self {
-        Self { error, pause: None }
+        Self { error, status: None, pause: None }
     }
 }
 
@@ -179,7 +181,7 @@ pub(super) async fn attempt(
         let fields = inquiry.as_ref().and_then(Inquiry::fields).unwrap_or(route.fields()).clone();
         let request = run.messages.request(run.config.method, url.as_ref().clone(), fields);
         let sent = leash.hold(run.client.send(request)).await?;
-        let Received { head, body } = run.messages.received(sent)?;
+        let Received { head, body } = run.messages.received(sent).map_err(|error| unanswered(run, error))?;
         shift.answered();
         let max = run.config.max_redirects;
         match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
@@ -233,6 +235,18 @@ pub(super) async fn attempt(
     }
 }
 
+/// There was no answer. A proxy that refuses to connect may ask for a wait in the place of whom it does not connect to.
+fn unanswered(run: &Run, error: Error) -> Setback {
+    let head = Refusal::behind(&error).cloned();
+    put_off(run, error, head.as_ref())
+}
+
+/// An attempt that failed, with what the head says of the next.
+fn put_off(run: &Run, error: Error, head: Option<&Head>) -> Setback {
+    let pause = |head: &Head| retry::pause(head.value("retry-after")?, head.value("date"), run.clock.now());
+    Setback { error, status: head.map(Head::status), pause: head.and_then(pause) }
+}
+
 /// The part of the job's file that is there, if there is one; unless it begins with what the gates refuse or can't judge by its
 /// start: an earlier run, with others, may have left it. Then nothing is left of it.
 async fn usable(run: &Run, job: &Job, folder: &Folder, target: &Target<'_>) -> Result<Option<Box<Rest>>, Error> {
@@ -263,12 +277,8 @@ async fn finish(
     let status = head.status();
     if status >= 400 && part.is_none() {
         drain(leash, body).await;
-        let pause =
-            head.value("retry-after").and_then(|value| retry::pause(value, head.value("date"), run.clock.now()));
-        return Err(Setback {
-            error: Error::new(ErrorKind::Status, format!("the server answered with status {status}")),
-            pause,
-        });
+        let error = Error::new(ErrorKind::Status, format!("the server answered with status {status}"));
+        return Err(put_off(run, error, Some(head)));
     }
     if answer.is_unchanged()
         && let (Some(folder), Some(Target { name, known: Some(known) })) = (&run.folder, target)

@@ -171,9 +171,9 @@ async fn look<'n>(
 
 /// What comes after an attempt that failed: another, a mirror, or nothing.
 fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback, shift: &mut Shift<'_>) -> End {
-    let Setback { error, pause } = setback;
+    let Setback { error, status, pause } = setback;
     past.count_failure();
-    let (status, chance) = (past.record.status, run.clock.chance());
+    let chance = run.clock.chance();
     let elsewhere = past.record.last_url.as_ref().filter(|_| past.record.redirects > 0);
     shift.failed(&error, retry::park(status, pause), elsewhere);
     match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {

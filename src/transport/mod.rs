@@ -57,6 +57,7 @@ pub(crate) use self::h1::{Decoder, HeadStep, encode};
 pub(crate) use self::h1::{Fields, Head};
 use self::lead::Lead;
 pub(crate) use self::messages::{Messages, Received};
+pub(crate) use self::tunnel::Refusal;
 use self::pool::Pool;
 use self::stream::Stream;
 use crate::config::{Limits, Method, Network};

@@ -8,13 +8,13 @@
 //! Of the origin the proxy is told host and port and nothing else, and the origin nothing of the proxy. Nothing is looked up
 //! here: what a name means, the proxy decides.
 
-use std::io;
+use std::{fmt, io};
 
 use futures_lite::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use surf::http::url::Host;
 
 use super::buffer::Buffer;
-use super::h1::{Decoder, HeadStep};
+use super::h1::{Decoder, Head, HeadStep};
 use super::socks;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
@@ -98,9 +98,7 @@ impl Dialogue<'_> {
             Self::Socks(client) => client.hear(input),
             Self::Http { decoder, proxy, place } => match decoder.head(input)? {
                 HeadStep::Partial { consumed } => Ok((Next::Hear, consumed)),
-                HeadStep::Complete { head, consumed } => {
-                    judge(head.status(), proxy, place).map(|()| (Next::Done, consumed))
-                }
+                HeadStep::Complete { head, consumed } => judge(head, proxy, place).map(|()| (Next::Done, consumed)),
             },
         }
     }
@@ -111,13 +109,33 @@ fn request(proxy: &Proxy, place: &str) -> Vec<u8> {
     format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{authorization}\r\n").into()
 }
 
-fn judge(status: u16, proxy: &Proxy, place: &str) -> Result<(), Error> {
-    match status {
+/// The head with which a proxy refuses: it may say for how long.
+#[derive(Debug)]
+pub(crate) struct Refusal(Head);
+
+impl Refusal {
+    /// The head behind an error, if a proxy has refused to connect.
+    pub fn behind(error: &Error) -> Option<&Head> {
+        let refusal: &Self = std::error::Error::source(error)?.downcast_ref()?;
+        Some(&refusal.0)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}", self.0.status())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+fn judge(head: Head, proxy: &Proxy, place: &str) -> Result<(), Error> {
+    match head.status() {
         200..=299 => Ok(()),
         407 => Err(unauthorised(proxy)),
-        _ => {
+        status => {
             let message = format!("the proxy does not connect to {}: status {status}", escape(place));
-            let error = Error::new(ErrorKind::Connect, message);
+            let error = Error::new(ErrorKind::Connect, message).with_source(Refusal(head));
             Err(if matches!(status, 408 | 425 | 429 | 500..=599) { error } else { error.hopeless() })
         }
     }
