@@ -34,8 +34,6 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod tunnel;
-#[cfg(feature = "tls")]
-mod turns;
 mod watchdog;
 
 use std::io;
@@ -57,9 +55,9 @@ pub(crate) use self::h1::{Decoder, HeadStep, encode};
 pub(crate) use self::h1::{Fields, Head};
 use self::lead::Lead;
 pub(crate) use self::messages::{Messages, Received};
-pub(crate) use self::tunnel::Refusal;
 use self::pool::Pool;
 use self::stream::Stream;
+pub(crate) use self::tunnel::Refusal;
 use crate::config::{Limits, Method, Network};
 #[cfg(feature = "tls")]
 use crate::error::Phase;

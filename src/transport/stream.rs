@@ -22,7 +22,7 @@ impl Stream {
         match self {
             Self::Plain(socket) => socket.doubt(),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.get_ref().0.get_ref().get_ref().doubt(),
+            Self::Tls(stream) => stream.get_ref().0.get_ref().doubt(),
         }
     }
 

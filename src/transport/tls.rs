@@ -23,14 +23,13 @@ use super::lent::Lent;
 use super::pinned::Pinned;
 use super::pool::Pool;
 use super::stream::Stream;
-use super::turns::Turns;
 use crate::config::Trust;
 use crate::error::{Error, ErrorKind};
 use crate::reactor::Tcp;
 use crate::text;
 
 /// TLS over a socket with a buffer.
-pub(super) type TlsStream = futures_rustls::client::TlsStream<Turns<Lent<Tcp>>>;
+pub(super) type TlsStream = futures_rustls::client::TlsStream<Lent<Tcp>>;
 
 /// Makes verified streams.
 #[derive(Debug)]
@@ -73,7 +72,7 @@ impl Tls {
             Host::Ipv6(address) => ServerName::IpAddress(IpAddr::V6(address).into()),
         };
         let connector = TlsConnector::from(self.config()?);
-        let socket = Turns::new(Lent::new(socket, Arc::clone(pool)));
+        let socket = Lent::new(socket, Arc::clone(pool));
         let stream = connector.connect(name, socket).await.map_err(|error| handshake_error(error, self.clock))?;
         Ok(Stream::Tls(Box::new(stream)))
     }
