@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, ftruncate, openat, statat};
+use rustix::fs::{FileType, Mode, OFlags, fstat, ftruncate, openat};
 use rustix::io::retry_on_intr;
 use sha2::Sha256;
 
@@ -24,7 +24,7 @@ use super::folder::Folder;
 use super::known::{PIECE, digest_of};
 use super::name::Name;
 use super::record::{self, Source, Validators};
-use super::temporary::{Place, Temporary, forget, may_be_ours, try_lock};
+use super::temporary::{Place, Temporary, forget, is_named, may_be_ours, try_lock};
 use crate::error::Error;
 use crate::grammar::{decimal, has_control, is_date, is_etag};
 use crate::offload::{Lane, unblock};
@@ -204,10 +204,7 @@ fn take(place: &Place, part: &str, file: &File) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     try_lock(file)?;
-    // Whoever had the lock may have given it its final name.
-    let named = retry_on_intr(|| statat(place, part, AtFlags::SYMLINK_NOFOLLOW))?;
-    let is_it = (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino);
-    if is_it { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    if is_named(place, part, &stat)? { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// Reads a description.

@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, renameat, stata
 use rustix::io::{Errno, retry_on_intr};
 
 use super::record::{Record, name};
-use super::temporary::{Place, forget, may_be_ours, try_lock};
+use super::temporary::{Place, forget, is_named, may_be_ours, try_lock};
 use crate::sync::lock;
 
 /// The name of the state file, which no job can have.
@@ -274,11 +274,9 @@ fn open_locked(dir: &Place) -> Result<File, Unusable> {
             // No locks here, for no run.
             Err(e) => log::debug!("{NAME} has no lock: {e}"),
         }
-        // Whoever had the lock may have written the file anew: this is the old one then.
-        match retry_on_intr(|| statat(dir, NAME, AtFlags::SYMLINK_NOFOLLOW)) {
-            Ok(named) if (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino) => return Ok(file),
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(e) => return Err(e.into()),
+        // Else it was written anew meanwhile, and this is the old one.
+        if is_named(dir, NAME, &stat)? {
+            return Ok(file);
         }
     }
 }

@@ -290,6 +290,15 @@ pub(super) fn may_be_ours(place: &OwnedFd, stat: &Stat) -> bool {
     stat.st_nlink <= 1 && (is_of(geteuid().as_raw()) || is_of_folder())
 }
 
+/// Whether a file still has that name: whoever had its lock may have renamed it, or put another in its place.
+pub(super) fn is_named(place: &OwnedFd, name: &str, stat: &Stat) -> io::Result<bool> {
+    match retry_on_intr(|| statat(place, name, AtFlags::SYMLINK_NOFOLLOW)) {
+        Ok(named) => Ok((named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// Removes a file of that name, if there is one.
 pub(super) fn forget(place: &Place, name: &str) {
     match retry_on_intr(|| unlinkat(place, name, AtFlags::empty())) {
