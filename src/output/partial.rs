@@ -2,7 +2,7 @@
 //!
 //! It owns two files in the folder of the final name, both named after it: `.smolget-` and 16 hexadecimal digits and `.rest`
 //! is the part, locked (flock) while it is written, and `.rest.about` beside it says what it is a part of. A part without a
-//! whole description is none. No sweep takes them: only `--continue` uses, replaces and removes them.
+//! whole description is none. A sweep takes one that lacks the other; else only `--continue` uses, replaces and removes them.
 //!
 //! ```text
 //! lock ─▶ empty ─▶ described ─▶ written … ─┬▶ complete: named ─▶ description removed
@@ -24,7 +24,7 @@ use super::folder::Folder;
 use super::known::{PIECE, digest_of};
 use super::name::Name;
 use super::record::{self, Source, Validators};
-use super::temporary::{Place, Temporary, forget, is_named, may_be_ours, try_lock};
+use super::temporary::{ABOUT, Place, REST, Temporary, forget, is_named, may_be_ours, try_lock};
 use crate::error::Error;
 use crate::grammar::{decimal, has_control, is_date, is_etag};
 use crate::offload::{Lane, unblock};
@@ -176,8 +176,8 @@ fn describe_as(place: &Place, about: &str, origin: &Origin, temporary: &Temporar
 /// The names of a file's part and of its description. Other files' are others, but for one chance in 2^64.
 fn names(name: &Name) -> (String, String) {
     let hash = Source::of(&[name.file().as_bytes()]).to_string();
-    let part = format!(".smolget-{}.rest", hash.get(..16).unwrap_or_default());
-    let about = format!("{part}.about");
+    let part = format!(".smolget-{}{REST}", hash.get(..16).unwrap_or_default());
+    let about = format!("{part}{ABOUT}");
     (part, about)
 }
 

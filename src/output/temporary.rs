@@ -2,7 +2,8 @@
 //!
 //! It owns the temporaries: `.smolget-` and 16 hexadecimal digits and `.part`, in the folder of the final name. The sweep
 //! of another run takes each that is not locked (flock): the kernel lets go of a lock however a run ends, so what has none
-//! is a leftover, or can be written again.
+//! is a leftover, or can be written again. It takes a [part](super::partial), too, that has lost its description, and a
+//! description that has lost its part: nobody can make anything of one without the other.
 //!
 //! ```text
 //! a body that is there whole:   open ─▶ write ─▶ close ─▶ rename
@@ -14,7 +15,6 @@
 //! A whole body does without: that it was swept away, the rename tells with `ENOENT`. Whatever lies under the drawn name
 //! then, if anything, is this file and nothing else, since nobody else draws the same 64 bits.
 
-use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,6 +33,10 @@ use super::record::Stamp;
 
 const PREFIX: &str = ".smolget-";
 const SUFFIX: &str = ".part";
+/// What a part that stays ends in.
+pub(super) const REST: &str = ".rest";
+/// What its description ends in, behind that.
+pub(super) const ABOUT: &str = ".about";
 
 /// The hexadecimal digits of a temporary's name.
 const DIGITS: usize = 16;
@@ -325,10 +329,10 @@ fn try_sweep(place: &OwnedFd) -> io::Result<()> {
     for entry in Dir::new(retry_on_intr(|| openat(place, ".", flags, Mode::empty()))?)? {
         let entry = entry?;
         let may_be_file = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
-        if may_be_file && is_temporary(entry.file_name()) {
-            match remove_leftover(place, entry.file_name()) {
-                Ok(()) => log::debug!("removed {:?}, left by a run that was killed", entry.file_name()),
-                Err(e) => log::debug!("left {:?} alone: {e}", entry.file_name()),
+        if let Some(name) = entry.file_name().to_str().ok().filter(|name| may_be_file && is_temporary(name)) {
+            match remove_leftover(place, name) {
+                Ok(()) => log::debug!("removed {name}, left by a run that was killed"),
+                Err(e) => log::debug!("left {name} alone: {e}"),
             }
         }
     }
@@ -336,22 +340,34 @@ fn try_sweep(place: &OwnedFd) -> io::Result<()> {
 }
 
 /// Removes a file if no run holds its lock, with the lock held meanwhile: the run that made it could lock it else.
-fn remove_leftover(place: &OwnedFd, name: &CStr) -> io::Result<()> {
+fn remove_leftover(place: &OwnedFd, name: &str) -> io::Result<()> {
     // For writing, because NFS gives an exclusive lock for nothing less; not blocking, in case it is no file after all.
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| openat(place, name, flags, Mode::empty()))?);
-    if !FileType::from_raw_mode(retry_on_intr(|| fstat(&file))?.st_mode).is_file() {
+    let stat = retry_on_intr(|| fstat(&file))?;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     try_lock(&file)?;
+    let other = match name.strip_suffix(ABOUT) {
+        None if name.ends_with(REST) => Some(format!("{name}{ABOUT}")),
+        part => part.map(str::to_owned),
+    };
+    let is_there =
+        |name| !matches!(retry_on_intr(|| statat(place, &name, AtFlags::SYMLINK_NOFOLLOW)), Err(Errno::NOENT));
+    // A part may have got its final name, and another its old one, before it was locked.
+    if other.is_some_and(is_there) || !is_named(place, name, &stat)? {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
     Ok(retry_on_intr(|| unlinkat(place, name, AtFlags::empty()))?)
 }
 
-fn is_temporary(name: &CStr) -> bool {
-    let name = name.to_bytes().strip_prefix(PREFIX.as_bytes());
-    let digits = name.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
-    digits
-        .is_some_and(|digits| digits.len() == DIGITS && digits.iter().all(|digit| b"0123456789abcdef".contains(digit)))
+fn is_temporary(name: &str) -> bool {
+    let Some((digits, suffix)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(DIGITS)) else {
+        return false;
+    };
+    let is_known = suffix == SUFFIX || suffix.strip_suffix(ABOUT).unwrap_or(suffix) == REST;
+    is_known && digits.bytes().all(|digit| b"0123456789abcdef".contains(&digit))
 }
 
 #[cfg(test)]
@@ -381,7 +397,7 @@ mod tests {
         temporary.append(b"c").unwrap();
         let while_growing = names(dir.path());
         assert_eq!(while_growing.len(), 1);
-        assert!(is_temporary(&std::ffi::CString::new(while_growing[0].as_str()).unwrap()), "{while_growing:?}");
+        assert!(is_temporary(&while_growing[0]), "{while_growing:?}");
         temporary.rename("a").unwrap().keep();
         assert_eq!(names(dir.path()), ["a"]);
         assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"abc");
@@ -416,6 +432,25 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_takes_a_part_and_a_description_that_have_lost_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let [lost, part, held] = ["00000000000000d0", "00000000000000e0", "00000000000000f0"];
+        let [lost_part, part, held] = [lost, part, held].map(|digits| format!("{PREFIX}{digits}{REST}"));
+        let [about, lost_about] =
+            [&part, &format!("{PREFIX}00000000000000c0{REST}")].map(|part| format!("{part}{ABOUT}"));
+        for name in [&lost_part, &part, &about, &held, &lost_about] {
+            fs::write(dir.path().join(name), "half").unwrap();
+        }
+        let holder = File::open(dir.path().join(&held)).unwrap();
+        holder.lock().unwrap();
+        sweep(&place(dir.path()));
+        assert_eq!(names(dir.path()), [part.clone(), about.clone(), held]);
+        drop(holder);
+        sweep(&place(dir.path()));
+        assert_eq!(names(dir.path()), [part, about]);
+    }
+
+    #[test]
     fn a_sweep_takes_nothing_that_only_looks_alike() {
         let dir = tempfile::tempdir().unwrap();
         let alike = [
@@ -425,6 +460,8 @@ mod tests {
             ".smolget-0123456789ABCDEF.part",
             "smolget-0123456789abcdef.part",
             ".smolget-.part",
+            ".smolget-0123456789abcdef.about",
+            ".smolget-0123456789abcdef.rest.about.about",
             "a.part",
         ];
         alike.iter().for_each(|name| fs::write(dir.path().join(name), "").unwrap());
