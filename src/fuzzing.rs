@@ -5,7 +5,7 @@
 
 pub use crate::engine::fuzz::{content_range, redirect, retry_after};
 pub use crate::input::fuzz::list;
-pub use crate::output::fuzz::name;
+pub use crate::output::fuzz::{name, record};
 pub use crate::transport::fuzz::{chunked, head, response};
 
 use crate::error::Error;
@@ -65,12 +65,13 @@ mod tests {
 
     type Target = (&'static str, fn(&[u8]));
 
-    const TARGETS: [Target; 8] = [
+    const TARGETS: [Target; 9] = [
         ("chunked", chunked),
         ("content_range", content_range),
         ("head", head),
         ("list", list),
         ("name", name),
+        ("record", record),
         ("redirect", redirect),
         ("response", response),
         ("retry_after", retry_after),

@@ -1,9 +1,10 @@
-//! What holds for the name of any file.
+//! What holds for the name of any file, and for any line of the state file.
 
 use percent_encoding::percent_decode_str;
 
 use super::name::Name;
-use crate::fuzzing::assert_fit_to_show;
+use super::record::{self, Record};
+use crate::fuzzing::{assert_fit_to_show, two_parts};
 use crate::parse_url;
 
 /// The least and the most that a name's limit can be.
@@ -29,6 +30,20 @@ pub fn name(input: &[u8]) {
             }
             Err(error) => assert_fit_to_show(&error),
         }
+    }
+}
+
+/// A line of the state file that is taken for a record is, to the byte, how that record is written.
+pub fn record(input: &[u8]) {
+    let (line, _) = two_parts(input);
+    // What is tried by chance never has the right check, so it is given one, too.
+    let sealed = std::str::from_utf8(line).map(record::sealed).unwrap_or_default();
+    for line in [line, sealed.trim_end_matches('\n').as_bytes()] {
+        let Some((name, record)) = Record::decode(line) else { continue };
+        assert_eq!(record::name(line), Some(name));
+        let mut again = String::new();
+        record.encode(name, &mut again);
+        assert_eq!(again.strip_suffix('\n').map(str::as_bytes), Some(line), "{again:?}");
     }
 }
 

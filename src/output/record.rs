@@ -135,7 +135,7 @@ impl Record {
             return None;
         }
         let stamp = Stamp {
-            length: decimal(length.as_bytes())?,
+            length: decimal(length.as_bytes()).filter(|_| length == "0" || !length.starts_with('0'))?,
             modified: modified.to_owned(),
             changed: changed.to_owned(),
             inode: inode.to_owned(),
@@ -159,7 +159,7 @@ pub(super) fn name(line: &[u8]) -> Option<&str> {
 pub(super) fn unsealed(line: &[u8]) -> Option<&str> {
     let (told, rest) = line.split_at_checked(16)?;
     let rest = rest.strip_prefix(b"\t")?;
-    let told = u64::from_str_radix(str::from_utf8(told).ok()?, 16).ok()?;
+    let told = unhex(str::from_utf8(told).ok()?).map(u64::from_be_bytes)?;
     str::from_utf8(rest).ok().filter(|_| told == check(rest))
 }
 
@@ -180,7 +180,8 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
         return None;
     }
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16);
+        // As they are written, and in no other letter case.
+        let digit = |digit: u8| b"0123456789abcdef".iter().position(|known| *known == digit);
         let &[high, low] = pair else { return None };
         *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
     }
