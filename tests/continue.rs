@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -446,6 +446,26 @@ fn what_is_as_the_old_file_so_far_goes_on_too() {
     site.set(|version| (version.etag, version.cut) = (Some("\"2\""), 10_000));
     assert_eq!(error(&site.run(&["-c", "--sync"]).exits(1).row()), "truncated");
     assert_eq!(site.folder.names(), [".smolget-state", "a"]);
+}
+
+#[test]
+fn what_becomes_the_same_as_the_old_file_is_not_put_in_its_place() {
+    let site = Site::new(LENGTH);
+    let file = site.folder.path().join("a");
+    let identity = || fs::metadata(&file).map(|found| (found.ino(), found.mtime(), found.mtime_nsec())).unwrap();
+    site.arrives(&["--sync"]);
+    let before = identity();
+    // The same bytes under another tag, cut once; then others.
+    for (body, etag, is_same) in [(content(1), "\"2\"", true), (content(2), "\"3\"", false)] {
+        site.set(|version| (version.body, version.etag, version.cut) = (body, Some(etag), 300_000));
+        assert_eq!(error(&site.run(&["-c", "--sync"]).exits(1).row()), "truncated");
+        site.set(|version| version.cut = LENGTH);
+        let row = site.arrives(&["--sync"]).row();
+        assert_eq!((&row["status"], row["unchanged"] == true), (&206.into(), is_same), "{row}");
+        assert_eq!((row["written"] == 0, identity() == before), (is_same, is_same), "{row}");
+        site.arrives(&["--sync"]);
+        assert_eq!(site.server.requests().last().unwrap().field("If-None-Match"), Some(etag));
+    }
 }
 
 #[test]

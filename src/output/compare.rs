@@ -178,13 +178,25 @@ impl Named {
     /// What becomes of a body that is complete.
     pub(super) fn conclude(self, mut part: Progress, bytes: u64) -> Result<Complete, Error> {
         let digest = part.digest.take().map(|digest| digest.finalize().into()).unwrap_or_default();
-        match part.old.take_if(|old| old.alike == old.stamp.length) {
-            Some(old) => Ok(self.keep_old(*old, digest)),
+        let old = part.old.take_if(|old| old.alike == old.stamp.length).map(|old| *old);
+        match old.or_else(|| self.same_old(digest)) {
+            Some(old) => {
+                part.remove();
+                Ok(self.keep_old(old, digest))
+            }
             None => {
                 let temporary = self.complete(&mut part)?;
                 Ok(self.keep_new(temporary, bytes, digest))
             }
         }
+    }
+
+    /// The file that is there, if by what is remembered of it a part has become the same: no part is compared as it grows.
+    fn same_old(&self, digest: Digest) -> Option<Old> {
+        let record =
+            self.comparison.as_ref()?.known.as_ref()?.record.as_ref().filter(|record| record.digest == digest)?;
+        let (file, place, stamp) = self.folder.open_file(&self.name).ok()??;
+        (stamp == record.stamp).then_some(Old { file, place, stamp, alike: 0 })
     }
 
     /// Leaves what has come of a body that was cut, if it can be gone on with.
