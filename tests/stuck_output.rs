@@ -135,6 +135,37 @@ fn one_signal_ends_a_run_that_nobody_reads() {
 }
 
 #[test]
+fn the_jobs_that_failed_are_listed_though_nobody_reads_of_them() {
+    for args in [["--json", "--discard"], ["--stdout", "--json"]] {
+        let server = Server::start(|request| match request.target.len() {
+            2 => Reply::status(404),
+            _ => Reply::ok(vec![b'x'; 100_000]),
+        });
+        let (_reader, writer) = full_pipe();
+        let run = smolget().args(["-i", "-", "--failed", "again", "-j4"]).args(args).open_input().stdout(writer);
+        let mut running = run.start();
+        running.feed(&list(&server, 500));
+        wait_for_standstill(&server);
+        running.signal(Signal::TERM);
+        ends_soon(&mut running, Instant::now());
+        let output = running.wait().exits(143);
+        let listed = String::from_utf8(output.file("again")).unwrap();
+        // What is not there was kept, and never what failed: those are of one digit.
+        let listed: Vec<_> = listed.lines().collect();
+        assert!((0..10).all(|n| listed.contains(&server.url(&format!("/{n}")).as_str())), "{args:?}: {listed:?}");
+        let mut once = listed.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), listed.len());
+        // Of the bodies nobody has taken one, but for those whose jobs are told by now.
+        let requests = server.requests();
+        let is_listed = |request: &support::Request| listed.contains(&server.url(&request.target).as_str());
+        let missing: Vec<_> = requests.iter().filter(|request| !is_listed(request)).map(|r| &r.target).collect();
+        assert!(args[0] != "--stdout" || missing.is_empty(), "{missing:?} of {}: {listed:?}", requests.len());
+    }
+}
+
+#[test]
 fn a_reader_that_comes_back_after_a_signal_gets_every_row() {
     let server = Server::always(Reply::ok("x"));
     let (reader, writer) = full_pipe();

@@ -3,31 +3,34 @@
 //! Written to `.FILE.part` beside FILE, which takes FILE's place when the run has ended: until then FILE may be the list that is
 //! read, and after a run that was killed, or a power cut, it is the old one, never a part. Nobody but its owner may read it:
 //! it holds what jobs hold, passwords too. It is locked while it is written, so that the next run can tell what a killed one
-//! left, and takes that away. It blocks, and so is used on the writer's thread alone.
+//! left, and takes that away. It blocks, and so is used on the writer's thread; on another only once that one is stuck for good.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::mem;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smolget::text::escape;
+use smolget::{Kept, Outcome};
 
 use super::failure::Failure;
-use super::row::Row;
+use super::row::{End, Row};
 
-/// The list that is being written.
-pub struct Again {
+/// The list that is being written; clones share it. What stands in it in the end does not depend on standard output.
+#[derive(Clone)]
+pub struct Again(Arc<Mutex<List>>);
+
+struct List {
     target: PathBuf,
     /// `None` once it is in its place, or can't be written.
     file: Option<BufWriter<Part>>,
     broken: Option<String>,
-}
-
-/// The file until it has its place. It is gone when this is dropped.
-struct Part {
-    file: File,
-    path: PathBuf,
+    /// What is to stand there of those outcomes that are not told yet, if they never are.
+    untold: VecDeque<String>,
 }
 
 impl Again {
@@ -39,16 +42,67 @@ impl Again {
     pub fn begin(path: &Path) -> Result<Self, Failure> {
         let target = place(path).map_err(|error| Failure::Run(unwritten(path, &error)))?;
         let file = Part::make(&target).map_err(|error| Failure::Run(unwritten(path, &error)))?;
-        Ok(Self { target, file: Some(BufWriter::new(file)), broken: None })
+        let list = List { target, file: Some(BufWriter::new(file)), broken: None, untold: VecDeque::new() };
+        Ok(Self(Arc::new(Mutex::new(list))))
     }
 
-    /// Adds the job of a row. What was no job is told in a comment: it can't be fed in again.
-    pub fn add(&mut self, row: &Row, why: &str) {
-        let comment = || {
-            let line = row.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            format!("# {line}{}: {}\n", escape(&row.url), escape(why))
+    /// Takes note of an outcome that is to be told after those before it: until then it is one that failed if it has, or if it
+    /// brings a body.
+    pub fn expect(&self, outcome: &Outcome) {
+        let row = Row::from(outcome);
+        let text = match (outcome.result(), &row.end) {
+            (Ok(Kept::Held(_)), _) => text(&row, "standard output did not take it"),
+            (_, End::Failed { message, .. }) => text(&row, message),
+            _ => String::new(),
         };
-        let text = row.entry.clone().unwrap_or_else(comment);
+        self.list().untold.push_back(text);
+    }
+
+    /// Adds the job of a row, if it failed, and takes back what was [expected](Self::expect) of it.
+    pub fn tell(&self, row: &Row) {
+        let mut list = self.list();
+        list.untold.pop_front();
+        if let End::Failed { message, .. } = &row.end {
+            list.add(&text(row, message));
+        }
+    }
+
+    /// Puts the list in its place, on the disk before it has its name. Nothing is added afterwards.
+    pub fn finish(&self) {
+        let mut list = self.list();
+        for text in mem::take(&mut list.untold) {
+            list.add(&text);
+        }
+        list.finish();
+    }
+
+    /// Why the list is not there, or not whole.
+    pub fn broken(&self) -> Option<String> {
+        self.list().broken.clone()
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The file until it has its place. It is gone when this is dropped.
+struct Part {
+    file: File,
+    path: PathBuf,
+}
+
+/// The job of a row. What was no job is told in a comment: it can't be fed in again.
+fn text(row: &Row, why: &str) -> String {
+    let comment = || {
+        let line = row.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("# {line}{}: {}\n", escape(&row.url), escape(why))
+    };
+    row.entry.clone().unwrap_or_else(comment)
+}
+
+impl List {
+    fn add(&mut self, text: &str) {
         if let Some(file) = &mut self.file
             && let Err(error) = file.write_all(text.as_bytes())
         {
@@ -56,8 +110,7 @@ impl Again {
         }
     }
 
-    /// Puts the list in its place, on the disk before it has its name.
-    pub fn finish(&mut self) {
+    fn finish(&mut self) {
         let Some(file) = self.file.take() else { return };
         let written = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
             file.file.sync_all()?;
@@ -66,11 +119,6 @@ impl Again {
         if let Err(error) = written {
             self.give_up(&error);
         }
-    }
-
-    /// Why the list is not there, or not whole.
-    pub fn broken(&self) -> Option<&str> {
-        self.broken.as_deref()
     }
 
     fn give_up(&mut self, error: &io::Error) {

@@ -55,21 +55,50 @@ impl<'a> Delivery<'a> {
     /// Why results are missing on standard output, or in the list of the jobs that failed.
     pub async fn deliver(
         &mut self,
+        report: Report,
+        writer: &mut Writer,
+        mut unfinished: impl Iterator<Item = Outcome>,
+    ) -> Result<(), String> {
+        let again = report.again();
+        let delivered = self.try_deliver(report, writer, &mut unfinished).await;
+        if let (Err(_), Some(again)) = (&delivered, again) {
+            // The run ends, and nobody is told of it: this list is what is left.
+            self.board.stopper.stop();
+            loop {
+                let batch = self.next().await;
+                if batch.is_empty() {
+                    break;
+                }
+                batch.iter().for_each(|outcome| again.expect(outcome));
+            }
+            unfinished.for_each(|outcome| again.expect(&outcome));
+            again.finish();
+        }
+        delivered
+    }
+
+    async fn try_deliver(
+        &mut self,
         mut report: Report,
         writer: &mut Writer,
         unfinished: impl Iterator<Item = Outcome>,
     ) -> Result<(), String> {
         loop {
-            poll_fn(|cx| gather(&mut self.outcomes, &mut self.batch, self.most, cx)).await;
-            if self.batch.is_empty() {
+            let batch = self.next().await;
+            if batch.is_empty() {
                 break;
             }
-            let batch = mem::take(&mut self.batch);
             report = self.report(report, writer, batch).await?;
         }
         report.end();
         report = self.report(report, writer, unfinished.collect()).await?;
         report.lacks().map_or(Ok(()), Err)
+    }
+
+    /// The next batch, empty after the last.
+    async fn next(&mut self) -> Vec<Outcome> {
+        poll_fn(|cx| gather(&mut self.outcomes, &mut self.batch, self.most, cx)).await;
+        mem::take(&mut self.batch)
     }
 
     /// Reports a batch; the report afterwards.

@@ -93,6 +93,11 @@ impl Report {
             || self.has_ended && self.again.is_some()
     }
 
+    /// The list of the jobs that failed, if one is asked for.
+    pub fn again(&self) -> Option<Again> {
+        self.again.clone()
+    }
+
     /// Takes note that no batch comes after the next one.
     pub fn end(&mut self) {
         self.has_ended = true;
@@ -115,6 +120,10 @@ impl Report {
         if self.terminal {
             self.console.clear();
         }
+        // A body may never be taken, nor anything after it.
+        if let (Some(again), Output::Bodies | Output::BodiesAndRows) = (&self.again, self.output) {
+            outcomes.iter().for_each(|outcome| again.expect(outcome));
+        }
         for outcome in outcomes {
             let row = Row::from(&outcome);
             match outcome.into_result() {
@@ -123,7 +132,7 @@ impl Report {
             }
         }
         self.flush();
-        if let Some(again) = self.again.as_mut().filter(|_| self.has_ended) {
+        if let Some(again) = self.again.as_ref().filter(|_| self.has_ended) {
             again.finish();
         }
     }
@@ -162,7 +171,7 @@ impl<W: Write> Report<W> {
 
     /// Why what was asked for could not be written, whole.
     pub fn lacks(&self) -> Option<String> {
-        let unlisted = || self.again.as_ref()?.broken().map(str::to_owned);
+        let unlisted = || self.again.as_ref()?.broken();
         self.broken.as_ref().map(unwritten).or_else(unlisted)
     }
 
@@ -179,8 +188,8 @@ impl<W: Write> Report<W> {
 
     fn tell(&mut self, row: &Row) {
         self.tally.count(&row.end);
-        if let (End::Failed { message, .. }, Some(again)) = (&row.end, &mut self.again) {
-            again.add(row, message);
+        if let Some(again) = &self.again {
+            again.tell(row);
         }
         match self.output {
             Output::Rows => row.encode(&mut self.rows),
