@@ -139,7 +139,7 @@ pub struct Args {
     #[argh(option)]
     pub deadline: Option<String>,
 
-    /// wait up to T until the first host, or its proxy, takes a connection; then go on all the same (default: do not wait)
+    /// wait up to T until the first host, or its proxy, is there; then go on all the same (default: do not wait)
     #[argh(option)]
     pub wait_online: Option<String>,
 

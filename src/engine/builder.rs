@@ -93,8 +93,8 @@ impl Builder {
         self
     }
 
-    /// How long to wait before the first job until its host, or the proxy before that, takes a connection, for runs that may start
-    /// before the network is there; at most [`MAX_TIME`], not at all unless set. When the time is over the run goes on all the
+    /// How long to wait before the first job until its host, or the proxy before that, takes a connection or refuses one, for
+    /// runs that may start before the network is there; what this machine refuses itself is waited for; at most [`MAX_TIME`], not at all unless set. When the time is over the run goes on all the
     /// same. It is no part of any job's time, but of the [`deadline`](Self::deadline).
     #[must_use]
     pub fn wait_online(mut self, time: Duration) -> Self {

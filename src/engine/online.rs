@@ -1,8 +1,8 @@
-//! For runs that start before the network is there: the first job waits until its host takes a connection, the others wait
-//! for the first.
+//! For runs that start before the network is there: the first job waits until its host takes a connection, or refuses one, the
+//! others wait for the first.
 //!
 //! ```text
-//!  knock ─┬▶ taken, or refused for good ────────▶ open, for every job
+//!  knock ─┬▶ taken, or refused by the host ──────▶ open, for every job
 //!    ▲    └▶ no ─▶ wait 1 s, doubled to 8 s ─┬───▶ the time is over ─▲
 //!    └───────────────────────────────────────┘
 //! ```

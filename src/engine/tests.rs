@@ -12,7 +12,7 @@ use futures_lite::{StreamExt, future, stream};
 
 use super::Fetcher;
 use super::clock::{Clock, Wait};
-use crate::config::{Config, Existing, Keep};
+use crate::config::{Config, Existing, Keep, Resolve};
 use crate::error::ErrorKind;
 use crate::job::Job;
 use crate::offload::{Lane, unblock};
@@ -218,10 +218,11 @@ fn outcomes_can_be_sent_to_another_thread() {
 }
 
 /// Fetches two jobs of a port after a wait for the network of at most `limit` seconds.
-fn fetch_online(clock: &Arc<TestClock>, limit: u64, port: u16) -> Vec<Outcome> {
-    let config = Config { wait_online: Some(Duration::from_secs(limit)), retries: 0, ..Config::default() };
+fn fetch_online(clock: &Arc<TestClock>, limit: u64, host: &str, port: u16) -> Vec<Outcome> {
+    let mut config = Config { wait_online: Some(Duration::from_secs(limit)), retries: 0, ..Config::default() };
+    config.network.resolve.push(Resolve { host: "h.test".to_owned(), port, address: [127, 0, 0, 1].into() });
     let fetcher = Fetcher::with_clock(config, Arc::<TestClock>::clone(clock)).unwrap();
-    let job = Job::new(format!("http://127.0.0.1:{port}/")).unwrap();
+    let job = Job::new(format!("http://{host}:{port}/")).unwrap();
     async_io::block_on(fetcher.fetch(stream::iter([job.clone(), job])).collect())
 }
 
@@ -229,7 +230,7 @@ fn fetch_online(clock: &Arc<TestClock>, limit: u64, port: u16) -> Vec<Outcome> {
 fn the_first_job_waits_for_its_host_in_growing_steps_and_then_all_begin() {
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let clock = Arc::new(TestClock::default());
-    let outcomes = fetch_online(&clock, 30, port);
+    let outcomes = fetch_online(&clock, 30, "127.0.0.1", port);
     assert!(outcomes.iter().all(|outcome| outcome.attempts() == 1 && !outcome.is_ok()));
     // Of the last wait, what the knocks themselves have left of the 30 s.
     let waits = waits(&clock);
@@ -241,9 +242,20 @@ fn the_first_job_waits_for_its_host_in_growing_steps_and_then_all_begin() {
 fn a_host_that_is_there_is_not_waited_for() {
     let (address, server) = serve_after_a_knock();
     let clock = Arc::new(TestClock::default());
-    assert!(fetch_online(&clock, 30, address.port()).iter().all(Outcome::is_ok));
+    assert!(fetch_online(&clock, 30, "127.0.0.1", address.port()).iter().all(Outcome::is_ok));
     assert!(waits(&clock).is_empty());
     server.join().unwrap();
+}
+
+#[test]
+fn a_host_that_refuses_is_there_unless_it_is_this_machine() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    for (host, is_waited_for) in [("h.test", false), ("localhost", true), ("127.1.2.3", true)] {
+        let clock = Arc::new(TestClock::default());
+        let outcomes = fetch_online(&clock, 30, host, port);
+        assert!(outcomes.iter().all(|outcome| outcome.attempts() == 1 && !outcome.is_ok()), "{outcomes:?}");
+        assert_eq!(!waits(&clock).is_empty(), is_waited_for, "{host}");
+    }
 }
 
 /// Takes one connection that says nothing, then two requests.

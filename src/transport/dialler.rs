@@ -48,18 +48,22 @@ impl Dialler {
         self.proxies.of(url)
     }
 
-    /// Connects to a URL's host, or to the proxy before it, and hangs up.
+    /// Connects to a URL's host, or to the proxy before it, and hangs up. One that refuses is there as well, unless it is this
+    /// machine itself: that tells nothing of a network, and what listens here may be about to start.
     ///
     /// # Errors
     ///
-    /// Why it can't be connected to, or not within this time.
+    /// Why it can't be reached, or not within this time.
     pub async fn knock(&self, url: &Url, within: Duration) -> Result<(), Error> {
         let place = match self.proxies.of(url) {
             Some(proxy) => Some((proxy.host(), proxy.port)),
             None => url.host().zip(url.port_or_known_default()),
         };
         let (host, port) = place.ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
-        self.host(&mut Budget::new(within), host, port).await.map(drop)
+        match self.host(&mut Budget::new(within), host.clone(), port).await {
+            Err(error) if is_refused(&error) && !is_here(&host) => Ok(()),
+            connected => connected.map(drop),
+        }
     }
 
     /// A connection that leads to a host.
@@ -150,6 +154,21 @@ fn connect_timeout(phase: Phase, limit: Duration) -> Error {
     };
     let message = format!("{step} within {}; raise --connect-timeout to wait longer", seconds(limit));
     Error::new(ErrorKind::Timeout(phase), message)
+}
+
+/// Whether whoever is there takes no connection.
+fn is_refused(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Whether a host is this machine, by what it is called.
+fn is_here(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
 }
 
 fn connect_error(error: io::Error, port: u16) -> Error {
