@@ -11,7 +11,7 @@ use crate::header::Header;
 use crate::input::BLANKS;
 use crate::outcome;
 use crate::text::{self, Shown};
-use crate::url::parse_url;
+use crate::url::{UrlReader, parse_url};
 
 /// One file to fetch: its URL, mirrors to fall back on, and what is special about it.
 #[derive(Clone)]
@@ -43,7 +43,17 @@ impl Job {
     /// ```
     pub fn new(url: impl Into<String>) -> Result<Self, Rejected> {
         let text = url.into();
-        match parse_url(&text) {
+        let parsed = parse_url(&text);
+        Self::of(text, parsed)
+    }
+
+    /// As [`new`](Self::new), for one of a list.
+    pub(crate) fn read(url: &str, urls: &mut UrlReader) -> Result<Self, Rejected> {
+        Self::of(url.to_owned(), urls.read(url))
+    }
+
+    fn of(text: String, url: Result<Url, Error>) -> Result<Self, Rejected> {
+        match url {
             Ok(url) => Ok(Self {
                 url,
                 text,

@@ -24,6 +24,57 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
     Url::parse(text).map_err(|e| Error::new(ErrorKind::Url, format!("not a URL: {e}")).with_source(e))
 }
 
+/// Reads URLs of a list, in which many follow each other that name the same host: it is read once for all of these, which is
+/// most of the work.
+#[derive(Debug, Default)]
+pub(crate) struct UrlReader {
+    last: Option<Origin>,
+}
+
+/// What URLs have in common.
+#[derive(Debug)]
+struct Origin {
+    /// As it was written, up to the path.
+    text: String,
+    /// What it was read as, with an empty path.
+    url: Url,
+}
+
+impl UrlReader {
+    /// As [`parse_url`].
+    pub fn read(&mut self, text: &str) -> Result<Url, Error> {
+        let path = path_start(text);
+        if let Some(url) = path.and_then(|path| self.last.as_ref()?.join(text, path)) {
+            return Ok(url);
+        }
+        let url = parse_url(text)?;
+        if let Some((origin, root)) = path.and_then(|path| text.get(..path)).zip(url.join("/").ok()) {
+            self.last = Some(Origin { text: origin.to_owned(), url: root });
+        }
+        Ok(url)
+    }
+}
+
+impl Origin {
+    /// The URL that a text is whose path starts there, if this is its origin.
+    fn join(&self, text: &str, path: usize) -> Option<Url> {
+        let (origin, path) = text.split_at_checked(path)?;
+        if origin != self.text || has_control(path) {
+            return None;
+        }
+        self.url.join(path).ok()
+    }
+}
+
+/// Where the path starts of a URL that says plainly where: not after what would be another host if it were read by itself.
+fn path_start(text: &str) -> Option<usize> {
+    let host = text.find("://")? + "://".len();
+    let path = host + text.get(host..)?.find(['/', '?', '#', '\\'])?;
+    let rest = text.get(path..)?.strip_prefix('/')?;
+    let is_one = !rest.starts_with(['/', '\\']);
+    (is_one && is_plain(text)).then_some(path)
+}
+
 /// The host that a text is in a URL; `None` if it is none, or more than that.
 pub(crate) fn parse_host(text: &str) -> Option<Host<String>> {
     let is_bracketed = text.starts_with('[') && text.ends_with(']');
@@ -84,6 +135,80 @@ fn split_scheme(reference: &str) -> (Option<&str>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_of_a_list_is_what_it_is_by_itself() {
+        let origins =
+            ["http://h", "HTTP://h", "https://h", "http://h:80", "http://H:8080", "http://u:p@h", "http://127.1"];
+        let others = [
+            "http://\u{e9}.example",
+            "http://[::1]",
+            "http://h?",
+            "http://h#",
+            "http://h\\",
+            "http:/h",
+            "http://h%2f",
+            "http://",
+        ];
+        let rests = [
+            "",
+            "/",
+            "/a",
+            "/a b?c d#e f",
+            "/./../%2e%2e/b",
+            "//g/",
+            "/\\g/",
+            "/\\",
+            "/a\\b",
+            "/?q",
+            "/#f",
+            "?q",
+            "#f",
+            "/:",
+            "/ ",
+            "/a:b@c",
+            "/\u{e9}?\u{e9}#\u{e9}",
+            "/a\tb",
+            "/http://g/",
+            "/%",
+            "/a//b",
+            "@g/",
+            ":1/",
+        ];
+        let mut reader = UrlReader::default();
+        for origin in origins.iter().chain(&others) {
+            for rest in rests {
+                let text = format!("{origin}{rest}");
+                let parts = |url: Url| {
+                    let port = url.port_or_known_default();
+                    let host = url.host().map(|host| host.to_owned());
+                    let path =
+                        (url.path().to_owned(), url.query().map(str::to_owned), url.fragment().map(str::to_owned));
+                    (url.username().to_owned(), host, port, path, url)
+                };
+                let (read, parsed) = (reader.read(&text).map(parts), parse_url(&text).map(parts));
+                assert_eq!(
+                    read.map_err(|error| error.to_string()),
+                    parsed.map_err(|error| error.to_string()),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_origin_is_read_once_and_another_in_its_place() {
+        let mut reader = UrlReader::default();
+        let mut origin = |url| {
+            reader.read(url).unwrap();
+            reader.last.as_ref().map(|last| (last.text.clone(), last.url.to_string()))
+        };
+        let first = Some(("http://u@h:80".to_owned(), "http://u@h/".to_owned()));
+        assert_eq!(origin("http://u@h:80/a?b#c"), first);
+        assert_eq!(origin("http://u@h:80/d"), first);
+        assert_eq!(origin("http://h?q"), first);
+        assert_eq!(origin("https://h/"), Some(("https://h".to_owned(), "https://h/".to_owned())));
+    }
 
     #[test]
     fn a_host_stands_after_two_slashes_and_holds_no_backslash() {

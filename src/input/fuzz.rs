@@ -77,6 +77,8 @@ fn assert_job(job: &Job) -> u64 {
     for url in job.mirrors.iter().chain([&job.url]) {
         assert!(matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty()));
     }
+    // Whatever stood in the lines before.
+    assert_eq!(crate::parse_url(&job.text).as_ref().ok(), Some(&job.url), "{job:?}");
     assert_masked(&job.shown(), &job.url);
     job.line.unwrap()
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::header::Header;
 use crate::job::{Checksum, Entry, Job, Rejected};
 use crate::text;
+use crate::url::UrlReader;
 
 /// The most that the headers of one job may take: more than any server reads, and little enough to hold many of.
 pub(super) const MAX_HEADERS: usize = 64 * 1024;
@@ -28,6 +29,7 @@ pub(super) struct Parser {
     lines: Lines,
     /// The job whose options may still come, or why there won't be one.
     open: Option<Result<Job, Rejected>>,
+    urls: UrlReader,
 }
 
 impl Parser {
@@ -86,17 +88,17 @@ impl Parser {
 
     /// Reads the current line, which is whole.
     fn end_line(&mut self) -> Option<Entry> {
-        let entry = read_line(self.lines.current(), &mut self.open);
+        let entry = read_line(self.lines.current(), &mut self.open, &mut self.urls);
         self.lines.advance();
         entry
     }
 }
 
-fn read_line(line: Line<'_>, open: &mut Option<Result<Job, Rejected>>) -> Option<Entry> {
+fn read_line(line: Line<'_>, open: &mut Option<Result<Job, Rejected>>, urls: &mut UrlReader) -> Option<Entry> {
     match (line.role(), open.take()) {
         (Role::Blank, job) => return job.map(Entry::from),
         (Role::Comment, job) => *open = job,
-        (Role::Url, _) => *open = Some(read_urls(line)),
+        (Role::Url, _) => *open = Some(read_urls(line, urls)),
         (Role::Option, None) => return Some(Entry::Rejected(stray_option(&line))),
         (Role::Option, Some(job)) => *open = Some(job.and_then(|job| read_option(job, line))),
     }
@@ -104,10 +106,10 @@ fn read_line(line: Line<'_>, open: &mut Option<Result<Job, Rejected>>) -> Option
 }
 
 /// A line of URLs of the same file, separated by TABs. Those after the first are mirrors.
-fn read_urls(line: Line<'_>) -> Result<Job, Rejected> {
+fn read_urls(line: Line<'_>, reader: &mut UrlReader) -> Result<Job, Rejected> {
     let text = line.text().map_err(|error| line.reject(error))?;
     let mut urls = text.split('\t').map(|field| field.trim_matches(' ')).filter(|field| !field.is_empty());
-    let job = Job::new(urls.next().unwrap_or_default()).map_err(|rejected| line.reject(rejected.error))?;
+    let job = Job::read(urls.next().unwrap_or_default(), reader).map_err(|rejected| line.reject(rejected.error))?;
     let job = urls.fold(job, Job::mirror);
     Ok(Job { line: Some(line.number), ..job })
 }
