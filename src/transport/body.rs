@@ -65,6 +65,7 @@ impl BodyReader {
     }
 
     /// Whether nothing but the end of the connection ends it: whether it is whole its bytes alone can tell.
+    #[cfg(feature = "compressed")]
     pub fn is_until_close(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.decoder.is_until_close())
     }

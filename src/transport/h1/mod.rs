@@ -163,6 +163,7 @@ impl Decoder {
     }
 
     /// Whether nothing but the end of the connection ends the body.
+    #[cfg(feature = "compressed")]
     pub fn is_until_close(&self) -> bool {
         matches!(self.state, State::UntilClose)
     }
