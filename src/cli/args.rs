@@ -48,7 +48,7 @@ for that job alone. Lines that start with # are passed over.",
     example = "{command_name} -d out https://example.org/a.tar https://example.org/b.tar",
     example = "{command_name} -i urls.txt -j 32 -d out --json > results.ndjson",
     error_code(0, "  every job is ok"),
-    error_code(1, "  a job failed"),
+    error_code(1, "  a job failed, or a command of --exec or --on-done"),
     error_code(2, "  the command line can't be used; nothing was fetched"),
     error_code(3, "  the run could not go on: a list, the folder or standard output failed"),
     error_code(130, "stopped by SIGINT"),
@@ -98,6 +98,14 @@ pub struct Args {
     /// leave the jobs that failed in FILE, as a list to be fed in again; empty if none did
     #[argh(option)]
     pub failed: Option<String>,
+
+    /// run CMD for each saved file, one at a time, with SMOLGET_FILE and the rest of its row in the environment
+    #[argh(option)]
+    pub exec: Option<String>,
+
+    /// run CMD once at the end, with SMOLGET_SAVED, the number of saved files, and other counts in the environment
+    #[argh(option)]
+    pub on_done: Option<String>,
 
     /// show no progress and no summary; failures are still named on standard error
     #[argh(switch, short = 'q')]

@@ -14,6 +14,8 @@ use futures_lite::Stream;
 use futures_lite::future::{poll_fn, yield_now};
 use smolget::{Outcome, Outcomes};
 
+use super::console::Console;
+use super::hooks::{Command, Order};
 use super::options::Output;
 use super::report::Report;
 use super::run::Board;
@@ -39,13 +41,23 @@ pub struct Delivery<'a> {
     /// What standard output has taken.
     taken: Taken,
     board: &'a Board,
+    /// What is run for each saved file.
+    exec: Option<&'a Command>,
+    console: &'a Console,
 }
 
 impl<'a> Delivery<'a> {
-    /// Delivers what goes to `output`, where `taken` counts what arrives.
-    pub fn new(outcomes: Outcomes, output: Output, taken: Taken, board: &'a Board) -> Self {
+    /// Delivers what goes to `output`, where `taken` counts what arrives, and has `exec` run for what is saved.
+    pub fn new(
+        outcomes: Outcomes,
+        output: Output,
+        taken: Taken,
+        board: &'a Board,
+        exec: Option<&'a Command>,
+        console: &'a Console,
+    ) -> Self {
         let most = if matches!(output, Output::Bodies | Output::BodiesAndRows) { BATCH_OF_BODIES } else { BATCH };
-        Self { outcomes, batch: Vec::new(), most, taken, board }
+        Self { outcomes, batch: Vec::new(), most, taken, board, exec, console }
     }
 
     /// Reports every outcome of the run, then those of jobs that it has left `unfinished`.
@@ -88,7 +100,15 @@ impl<'a> Delivery<'a> {
             if batch.is_empty() {
                 break;
             }
+            let mut orders = Vec::new();
+            if self.exec.is_some() {
+                // The last one first: they are taken from the end.
+                batch.iter().rev().for_each(|outcome| orders.extend(Order::for_saved(outcome)));
+            }
             report = self.report(report, writer, batch).await?;
+            while let Some((exec, order)) = self.exec.zip(orders.pop()) {
+                self.wait_in_turn(exec.run(order, self.board, self.console)).await;
+            }
         }
         report.end();
         report = self.report(report, writer, unfinished.collect()).await?;
@@ -118,6 +138,17 @@ impl<'a> Delivery<'a> {
             self.board.stopper.stop();
         }
         Ok(report)
+    }
+
+    /// Waits for a command to end, with the run going on first.
+    async fn wait_in_turn(&mut self, ended: impl Future<Output = ()>) {
+        let mut ended = pin!(ended);
+        poll_fn(|cx| {
+            let _ = gather(&mut self.outcomes, &mut self.batch, self.most, cx);
+            self.outcomes.drive(cx);
+            ended.as_mut().poll(cx)
+        })
+        .await;
     }
 
     /// Waits for something to be written, with the run going on; `None` if the run is to end and nothing moves any more.

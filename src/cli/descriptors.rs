@@ -26,6 +26,12 @@ impl Need {
     /// They are compared, too: each with the file that is there. There is also the state file, once more while it is written anew.
     pub const COMPARING: Self = Self { worker: 4, rest: 57, ..Self::SYNCING };
 
+    /// Commands are run, too, which takes four: for SIGCHLD, for what a command finds to read, and the C library's own pipe, by which
+    /// it learns whether one could be begun.
+    pub fn with_commands(self) -> Self {
+        Self { rest: self.rest + 4, ..self }
+    }
+
     fn of(self, workers: usize) -> u64 {
         let working = (workers as u64).saturating_mul(self.worker).saturating_add(self.rest);
         working.saturating_add(self.waiting)

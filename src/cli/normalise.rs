@@ -14,6 +14,7 @@ const TIME: Takes = Takes::One("a time above 0 and up to 10 years, such as 1.5, 
 const COUNT: Takes = Takes::One("a whole number from 0 to 4294967295");
 const SIZE: Takes = Takes::One("a size in bytes, such as 4096, 64k, 8M or 1G");
 
+const COMMAND: Takes = Takes::One("a command: words between blanks, or in quotes that have an end");
 const SPEED: Takes = Takes::One("a number of bytes above 0, such as 4096, 64k or 8M");
 
 /// What `--proxy` takes, and the variables that do the same.
@@ -32,6 +33,8 @@ const FLAGS: &[Flag] = &[
     Flag::long("--skip-existing", Takes::Nothing),
     Flag::long("--json", Takes::Nothing),
     Flag::long("--failed", Takes::One("a file")),
+    Flag::long("--exec", COMMAND),
+    Flag::long("--on-done", COMMAND),
     Flag::new('q', "--quiet", Takes::Nothing),
     Flag::new('v', "--verbose", Takes::Nothing),
     Flag::new('H', "--header", Takes::Many("'Name: value'")),

@@ -15,6 +15,7 @@ use smolget::{
 use super::args::Args;
 use super::descriptors::Need;
 use super::failure::Failure;
+use super::hooks::Command;
 use super::memory::{self, Limit};
 use super::normalise::{refuse, spelled};
 use super::{proxies, values};
@@ -38,6 +39,10 @@ pub struct Options {
     pub urls: Vec<String>,
     pub inputs: Vec<Input>,
     pub output: Output,
+    /// What is run for each saved file.
+    pub exec: Option<Command>,
+    /// What is run at the end.
+    pub on_done: Option<Command>,
     /// Where the jobs that failed are listed.
     pub failed: Option<PathBuf>,
     pub chatter: Chatter,
@@ -93,6 +98,7 @@ impl Options {
         for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
             exclude("--durable", args.durable, other, has_other)?;
             exclude("--min-ratio", args.min_ratio.is_some(), other, has_other)?;
+            exclude("--exec", args.exec.is_some(), other, has_other)?;
         }
         for (other, has_other) in [("--stdout", args.stdout), ("--discard", args.discard), ("--head", args.head)] {
             exclude("--sync", args.sync, other, has_other)?;
@@ -119,15 +125,17 @@ impl Options {
             }
             inputs.push(Input::Stdin);
         }
+        let need = match (args.discard || args.head, args.durable) {
+            (true, _) => Need::COUNTING,
+            _ if args.sync => Need::COMPARING,
+            (_, true) => Need::SYNCING,
+            _ => Need::KEEPING,
+        };
+        let has_commands = args.exec.is_some() || args.on_done.is_some();
         Ok(Self {
             builder,
             jobs,
-            need: match (args.discard || args.head, args.durable) {
-                (true, _) => Need::COUNTING,
-                _ if args.sync => Need::COMPARING,
-                (_, true) => Need::SYNCING,
-                _ => Need::KEEPING,
-            },
+            need: if has_commands { need.with_commands() } else { need },
             memory: (max_memory, memory_need),
             urls: args.urls,
             inputs,
@@ -137,6 +145,8 @@ impl Options {
                 (true, false) => Output::Bodies,
                 (true, true) => Output::BodiesAndRows,
             },
+            exec: command("--exec", args.exec.as_deref())?,
+            on_done: command("--on-done", args.on_done.as_deref())?,
             failed: args.failed.map(PathBuf::from),
             chatter: if args.quiet { Chatter::Quiet } else { Chatter::Usual },
             tls: if args.insecure { Tls::Unverified } else { Tls::Verified },
@@ -217,6 +227,10 @@ fn builder(args: &Args) -> Result<Builder, Failure> {
     let after_cut = if args.r#continue { AfterCut::GoOn } else { AfterCut::StartOver };
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn };
     Ok(builder.durability(durability).reach(reach).method(method).on_failure(on_failure).after_cut(after_cut))
+}
+
+fn command(long: &'static str, text: Option<&str>) -> Result<Option<Command>, Failure> {
+    text.map(|text| Command::parse(long, text).ok_or_else(|| refuse(long, text))).transpose()
 }
 
 /// Reads the value of an option if it was given.
@@ -448,6 +462,11 @@ mod tests {
             ("-A a\u{7}", "-A, --user-agent: got \"a\\u{7}\"; takes text without control characters"),
             ("--resolve h:80", "--resolve: got \"h:80\"; takes HOST:PORT:ADDR, where ADDR is an IP address"),
             ("--stdout --discard", "--stdout and --discard exclude each other; give one of them"),
+            (
+                "--exec a~'b",
+                "--exec: got \"a 'b\"; takes a command: words between blanks, or in quotes that have an end",
+            ),
+            ("--exec a --head", "--exec and --head exclude each other; give one of them"),
             ("--durable --head", "--durable and --head exclude each other; give one of them"),
             ("-c --stdout", "--continue and --stdout exclude each other; give one of them"),
             ("--sync --stdout", "--sync and --stdout exclude each other; give one of them"),

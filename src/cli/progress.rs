@@ -58,7 +58,7 @@ mod tests {
     const KIB: u64 = 1024;
 
     fn tally(ok: u64, failed: u64, skipped: u64) -> Tally {
-        Tally { ok, failed, skipped, bytes: 0 }
+        Tally { ok, failed, skipped, ..Tally::default() }
     }
 
     fn millis(millis: u64) -> Duration {

@@ -25,13 +25,16 @@ pub struct Tally {
     pub skipped: u64,
     /// Of the bodies that were kept or counted.
     pub bytes: u64,
+    /// How many files were written.
+    pub saved: u64,
 }
 
 impl Tally {
     fn count(&mut self, end: &End) {
         match end {
-            End::Kept { bytes, .. } => {
+            End::Kept { bytes, file, .. } => {
                 self.ok += 1;
+                self.saved += u64::from(file.is_some());
                 self.bytes = self.bytes.saturating_add(*bytes);
             }
             // Its bytes were there before.
@@ -43,7 +46,7 @@ impl Tally {
 
     /// The last line of a run.
     pub fn summary(&self, elapsed: Duration) -> String {
-        let Self { ok, failed, skipped, bytes } = *self;
+        let Self { ok, failed, skipped, bytes, .. } = *self;
         let jobs = ok + failed + skipped;
         let (seconds, hundredths) = (elapsed.as_secs(), elapsed.subsec_millis() / 10);
         format!(
@@ -343,7 +346,7 @@ mod tests {
         report.hand_over(kept("http://b/"), |stdout| stdout.write_all(b"four"));
         report.hand_over(kept("http://c/"), |_| panic!("standard output is full"));
         report.flush();
-        assert_eq!(report.tally(), Tally { ok: 1, failed: 2, skipped: 0, bytes: 1024 });
+        assert_eq!(report.tally(), Tally { ok: 1, failed: 2, skipped: 0, bytes: 1024, saved: 0 });
         let told = sink.taken();
         assert_eq!(told.lines().count(), 2);
         assert!(told.starts_with("smolget: http://b/: standard output can't be written: "), "{told}");

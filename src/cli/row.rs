@@ -52,13 +52,18 @@ impl From<&Outcome> for Row {
             line: outcome.line(),
             final_url: outcome.final_url().map(str::to_owned),
             status: outcome.status(),
-            millis: u64::try_from(outcome.elapsed().as_millis()).unwrap_or(u64::MAX),
+            millis: millis(outcome),
             attempts: outcome.attempts(),
             redirects: outcome.redirects(),
             end: End::of(outcome),
             entry: outcome.entry().map(str::to_owned),
         }
     }
+}
+
+/// How long a job took.
+pub fn millis(outcome: &Outcome) -> u64 {
+    u64::try_from(outcome.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl End {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use async_signal::{Signal, Signals};
 use futures_lite::StreamExt as _;
+use rustix::process::Signal as Sent;
 use smol::LocalExecutor;
 use smolget::input::{List, Unfinished};
 use smolget::{Error, ErrorKind, Stopper, Traffic};
@@ -23,10 +24,12 @@ use super::console::Console;
 use super::deliver::Delivery;
 use super::descriptors;
 use super::failure::Failure;
+use super::hooks::Order;
 use super::jobs::{self, Jobs};
 use super::memory;
 use super::normalise::spelled;
 use super::options::{Chatter, Options, Tls};
+use super::process::Running;
 use super::progress::Progress;
 use super::report::{Report, Tally};
 use super::writer::Writer;
@@ -35,8 +38,8 @@ use super::writer::Writer;
 /// nobody presses a key as fast.
 const ECHO: Duration = Duration::from_millis(20);
 
-/// Between two drawings of the progress line, and between two attempts to say the last words.
-const TICK: Duration = Duration::from_millis(100);
+/// Between two drawings of the progress line, and between two attempts to say something.
+pub const TICK: Duration = Duration::from_millis(100);
 
 /// The columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
@@ -49,11 +52,22 @@ pub struct Board {
     pub caught: Cell<Option<u8>>,
     /// Whether the terminal where the progress line would be is needed for something else.
     pub terminal_taken: Cell<bool>,
+    /// The command that runs now.
+    pub running: Running,
+    /// Whether one has failed, or was left out.
+    pub command_failed: Cell<bool>,
 }
 
 impl Board {
     fn new(stopper: Stopper) -> Self {
-        Self { stopper, tally: Cell::default(), caught: Cell::default(), terminal_taken: Cell::default() }
+        Self {
+            stopper,
+            tally: Cell::default(),
+            caught: Cell::default(),
+            terminal_taken: Cell::default(),
+            running: Running::default(),
+            command_failed: Cell::default(),
+        }
     }
 
     /// Whether someone waits for the run to end: whoever sent a signal or set a deadline.
@@ -87,7 +101,10 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
         let _ = console.say("smolget: warning: --insecure: certificates are not verified\n");
     }
     outlive_file_sizes().map_err(cannot)?;
-    let signals = Signals::new([Signal::Int, Signal::Term]).map_err(cannot)?;
+    // Nobody asks for the third where there are no commands.
+    let signals = [Signal::Int, Signal::Term, Signal::Child];
+    let commands = usize::from(options.exec.is_some() || options.on_done.is_some());
+    let signals = Signals::new(&signals[..2 + commands]).map_err(cannot)?;
 
     let unread = Arc::new(OnceLock::new());
     let unfinished: Vec<_> = lists.iter().map(List::unfinished).collect();
@@ -97,7 +114,7 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     // Tasks of their own: what delivers is polled with each response, and asking for signals is a system call.
     let _watching = delivering.spawn(watch::<()>(signals, console, &board));
     let _drawing = delivering.spawn(draw::<()>(options.chatter, traffic, console, &board));
-    let mut delivery = Delivery::new(outcomes, options.output, report.taken(), &board);
+    let mut delivery = Delivery::new(outcomes, options.output, report.taken(), &board, options.exec.as_ref(), console);
     let delivered = async {
         // A run that is stopped leaves jobs half read: they have rows too.
         let left = unfinished.into_iter().filter_map(Unfinished::outcome);
@@ -106,8 +123,12 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
         let failed = board.has_failed();
         let summary = (options.chatter == Chatter::Usual).then(|| board.tally.get().summary(started.elapsed()));
         board.terminal_taken.set(true);
+        let status = || status(board.caught.get(), !fatal.is_empty(), failed || board.command_failed.get());
+        if let Some(command) = &options.on_done {
+            command.run(Order::for_end(board.tally.get(), status()), &board, console).await;
+        }
         delivery.wait_for(say_last(&fatal, summary, console)).await;
-        status(board.caught.get(), !fatal.is_empty(), failed)
+        status()
     };
     Ok(delivering.run(delivered).await)
 }
@@ -156,6 +177,10 @@ async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
         let status = match signal {
             Ok(Signal::Int) => 130,
             Ok(Signal::Term) => 143,
+            Ok(Signal::Child) => {
+                board.running.look();
+                continue;
+            }
             // What can't be told apart from no signal must not keep the next from being seen, nor others from their turn.
             _ => {
                 Timer::after(TICK).await;
@@ -166,12 +191,14 @@ async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
             if first.is_some_and(|first: Instant| first.elapsed() < ECHO) {
                 continue;
             }
+            board.running.signal(Sent::TERM);
             console.try_clear();
             process::exit(status.into());
         }
         first = Some(Instant::now());
         board.caught.set(Some(status));
         board.stopper.stop();
+        board.running.wake();
     }
     pending().await
 }

@@ -139,6 +139,7 @@ impl Value {
         let known = [
             ("a file", "FILE", Kind::File),
             ("a folder", "DIR", Kind::Folder),
+            ("a command", "CMD", Kind::File),
             ("a time", "T", Kind::Other),
             ("a size", "B", Kind::Other),
             ("a whole number", "N", Kind::Other),
