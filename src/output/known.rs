@@ -9,14 +9,14 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::{Errno, retry_on_intr};
 use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
 use super::name::Name;
 use super::record::{Digest, Record, Stamp};
-use super::temporary::Place;
+use super::temporary::{Place, open_at, stat_at};
 use super::written::{Complete, Draft, Finding, Uncommitted, Written};
 use crate::error::Error;
 use crate::offload::{Lane, unblock};
@@ -49,7 +49,7 @@ impl Folder {
 
     fn recognise(&self, name: &Name) -> Result<Option<Known>, Error> {
         let Some(place) = self.place(name)? else { return Ok(None) };
-        let stamp = match retry_on_intr(|| statat(&place, name.file(), AtFlags::SYMLINK_NOFOLLOW)) {
+        let stamp = match stat_at(&place, name.file()) {
             Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => Stamp::of(&found),
             Ok(_) | Err(Errno::NOENT) => return Ok(None),
             Err(e) => return Err(self.failed("looking for", name, e.into())),
@@ -91,9 +91,8 @@ impl Folder {
     pub(super) fn open_file(&self, name: &Name) -> Result<Option<(File, Place, Stamp)>, Error> {
         let failed = |e: Errno| self.failed("opening", name, e.into());
         let Some(place) = self.place(name)? else { return Ok(None) };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match retry_on_intr(|| openat(&place, name.file(), flags, Mode::empty())) {
-            Ok(file) => File::from(file),
+        let file = match open_at(&place, name.file(), OFlags::RDONLY | OFlags::NONBLOCK, 0) {
+            Ok(file) => file,
             // What can't be read can't be compared, but replaced.
             Err(Errno::NOENT | Errno::LOOP | Errno::ACCESS) => return Ok(None),
             Err(e) => return Err(failed(e)),

@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, ftruncate, openat};
+use rustix::fs::{FileType, OFlags, fstat, ftruncate};
 use rustix::io::retry_on_intr;
 use sha2::Sha256;
 
@@ -24,7 +24,7 @@ use super::folder::Folder;
 use super::known::{PIECE, digest_of};
 use super::name::Name;
 use super::record::{self, Source, Validators};
-use super::temporary::{ABOUT, Place, REST, Temporary, forget, is_named, may_be_ours, try_lock};
+use super::temporary::{ABOUT, Place, REST, Temporary, forget, is_named, may_be_ours, open_at, try_lock};
 use crate::error::Error;
 use crate::grammar::{decimal, has_control, is_date, is_etag};
 use crate::offload::{Lane, unblock};
@@ -168,8 +168,7 @@ fn describe_as(place: &Place, about: &str, origin: &Origin, temporary: &Temporar
     let boot = boot().ok_or(io::ErrorKind::Unsupported)?;
     // What is there may be anybody's, or have another name, too: it is not written to.
     forget(place, about);
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut description = File::from(retry_on_intr(|| openat(place, about, flags, Mode::from_raw_mode(0o600)))?);
+    let mut description = open_at(place, about, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY, 0o600)?;
     description.write_all(encode(origin, &boot).as_bytes())
 }
 
@@ -183,8 +182,7 @@ fn names(name: &Name) -> (String, String) {
 
 /// Opens a part, locked. Of one that was made and can't be used nothing is left.
 fn open(place: &Place, part: &str, create: OFlags) -> io::Result<File> {
-    let flags = create | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(retry_on_intr(|| openat(place, part, flags, Mode::from_raw_mode(0o666)))?);
+    let file = open_at(place, part, create | OFlags::RDWR | OFlags::NONBLOCK, 0o666)?;
     match take(place, part, &file) {
         Ok(()) => Ok(file),
         Err(e) => {
@@ -209,8 +207,7 @@ fn take(place: &Place, part: &str, file: &File) -> io::Result<()> {
 
 /// Reads a description.
 fn describe(place: &Place, about: &str) -> io::Result<Origin> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(retry_on_intr(|| openat(place, about, flags, Mode::empty()))?);
+    let file = open_at(place, about, OFlags::RDONLY | OFlags::NONBLOCK, 0)?;
     if !may_be_ours(place, &retry_on_intr(|| fstat(&file))?) {
         return Err(io::ErrorKind::InvalidInput.into());
     }

@@ -16,11 +16,11 @@ use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, renameat, statat};
+use rustix::fs::{FileType, OFlags, fstat, renameat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::record::{Record, name};
-use super::temporary::{Place, forget, is_named, may_be_ours, try_lock};
+use super::temporary::{Place, forget, is_named, may_be_ours, open_at, stat_at, try_lock};
 use crate::sync::lock;
 
 /// The name of the state file, which no job can have.
@@ -169,8 +169,7 @@ impl State {
 
     /// Writes what still counts to a new file, and puts that in the place of the old one.
     fn write_anew(&self, dir: &Place) -> io::Result<File> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(retry_on_intr(|| openat(dir, NEW, flags, Mode::from_raw_mode(0o600)))?);
+        let file = open_at(dir, NEW, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR, 0o600)?;
         let written = try_lock(&file).map_err(io::Error::from).and_then(|()| self.copy_to(dir, &file));
         if let Err(e) = written {
             forget(dir, NEW);
@@ -187,7 +186,7 @@ impl State {
         while let Some(length) = next_line(&mut reader, &mut line)? {
             if let Some((name, record)) = Record::decode(&line)
                 && self.place_of(name)?.is_some_and(|(last, _)| last == place)
-                && !matches!(statat(dir, name, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT))
+                && !matches!(stat_at(dir, name), Err(Errno::NOENT))
             {
                 record.encode(name, &mut lines);
             }
@@ -258,9 +257,8 @@ fn is_of(line: u64, other: u64) -> bool {
 
 /// The state file of that name, locked.
 fn open_locked(dir: &Place) -> Result<File, Unusable> {
-    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     loop {
-        let file = File::from(retry_on_intr(|| openat(dir, NAME, flags, Mode::from_raw_mode(0o600)))?);
+        let file = open_at(dir, NAME, OFlags::CREATE | OFlags::RDWR | OFlags::NONBLOCK, 0o600)?;
         let stat = retry_on_intr(|| fstat(&file))?;
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
             return Err(Unusable::Foreign("is no file".to_owned()));

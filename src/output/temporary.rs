@@ -97,9 +97,8 @@ impl Temporary {
     /// Makes a temporary under a name drawn at random; `None` if the name was there.
     fn draw(place: &Place) -> io::Result<Option<Self>> {
         let name = draw_name();
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match retry_on_intr(|| openat(place, name.as_str(), flags, Mode::from_raw_mode(0o666))) {
-            Ok(file) => File::from(file),
+        let file = match open_at(place, &name, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY, 0o666) {
+            Ok(file) => file,
             Err(Errno::EXIST) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
@@ -122,7 +121,7 @@ impl Temporary {
     ///
     /// It looks for the name, not the link count, which some file systems in user space leave at zero.
     fn is_there(&self) -> io::Result<bool> {
-        match retry_on_intr(|| statat(&self.entry.place, self.entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)) {
+        match stat_at(&self.entry.place, &self.entry.name) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(e) => Err(e.into()),
@@ -201,7 +200,7 @@ impl Temporary {
 
     /// Whether there may be something of that name in the folder already.
     pub(super) fn would_replace(&self, name: &str) -> bool {
-        let found = retry_on_intr(|| statat(&self.entry.place, name, AtFlags::SYMLINK_NOFOLLOW));
+        let found = stat_at(&self.entry.place, name);
         !matches!(found, Err(Errno::NOENT))
     }
 
@@ -230,7 +229,7 @@ impl Entry {
 
     /// By what the file of that name is known.
     pub(super) fn stamp(&self) -> io::Result<Stamp> {
-        let stat = retry_on_intr(|| statat(&self.place, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW))?;
+        let stat = stat_at(&self.place, &self.name)?;
         Ok(Stamp::of(&stat))
     }
 
@@ -296,11 +295,22 @@ pub(super) fn may_be_ours(place: &OwnedFd, stat: &Stat) -> bool {
 
 /// Whether a file still has that name: whoever had its lock may have renamed it, or put another in its place.
 pub(super) fn is_named(place: &OwnedFd, name: &str, stat: &Stat) -> io::Result<bool> {
-    match retry_on_intr(|| statat(place, name, AtFlags::SYMLINK_NOFOLLOW)) {
+    match stat_at(place, name) {
         Ok(named) => Ok((named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino)),
         Err(Errno::NOENT) => Ok(false),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Opens a file in a folder, or makes it, with this mode, if the flags say so. No link is followed.
+pub(super) fn open_at(place: &OwnedFd, name: &str, flags: OFlags, mode: u32) -> Result<File, Errno> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    retry_on_intr(|| openat(place, name, flags, Mode::from_raw_mode(mode))).map(File::from)
+}
+
+/// What stands under a name in a folder; a link is what it is itself.
+pub(super) fn stat_at(place: &OwnedFd, name: &str) -> Result<Stat, Errno> {
+    retry_on_intr(|| statat(place, name, AtFlags::SYMLINK_NOFOLLOW))
 }
 
 /// Removes a file of that name, if there is one.
