@@ -42,7 +42,7 @@ impl Request {
     /// If the URL can't be parsed or the fields can't be sent.
     #[must_use]
     pub fn new(url: &str, fields: &[(&str, &str)]) -> Self {
-        let fields = Fields::new(fields.iter().copied()).expect("the fields can be sent");
+        let fields = Fields::new(&mut fields.iter().copied()).expect("the fields can be sent");
         Self { url: crate::parse_url(url).expect("the URL is good"), fields }
     }
 

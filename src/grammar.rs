@@ -8,6 +8,21 @@ pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// Whether two words are the same, letter case of ASCII aside. Here once: what the standard library has for it goes by sixteen
+/// bytes at a time, wherever it is called, and the words of HTTP are short.
+pub(crate) fn is_same_word(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
+    fn is_same(one: &[u8], other: &[u8]) -> bool {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.eq_ignore_ascii_case(other))
+    }
+    is_same(one.as_ref(), other.as_ref())
+}
+
+/// Whether a `Content-Type` is this media type, whatever its parameters (RFC 9110, section 8.3.1).
+pub(crate) fn is_media_type(content_type: &[u8], media_type: &str) -> bool {
+    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    is_same_word(essence.trim_ascii(), media_type)
+}
+
 /// Digits alone, up to 64 bits: the standard library's parser would take a sign.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::grammar::{has_control_but_tab, is_token};
+use crate::grammar::{has_control_but_tab, is_same_word, is_token};
 
 /// Fields that frame the message or belong to one connection: what they say is decided here, by nobody else.
 const OWN_FIELDS: [&str; 7] =
@@ -39,7 +39,7 @@ impl Header {
         if has_control_but_tab(value) {
             return Err(format!("the value of `{name}` holds a control character"));
         }
-        if OWN_FIELDS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        if OWN_FIELDS.iter().any(|own| is_same_word(name, own)) {
             return Err(format!("`{name}` is set by smolget itself"));
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
@@ -60,7 +60,7 @@ impl Header {
     /// Whether this is the field of that name, letter case aside.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
+        is_same_word(&self.name, name)
     }
 }
 

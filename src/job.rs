@@ -6,7 +6,7 @@ use surf::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::gates::Gates;
-use crate::grammar::has_control;
+use crate::grammar::{has_control, is_same_word};
 use crate::header::Header;
 use crate::input::BLANKS;
 use crate::outcome;
@@ -173,7 +173,7 @@ impl Checksum {
     /// A message that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let hex = match text.split_once('=') {
-            Some((algorithm, hex)) if algorithm.eq_ignore_ascii_case("sha-256") => hex.trim(),
+            Some((algorithm, hex)) if is_same_word(algorithm, "sha-256") => hex.trim(),
             _ => return Err("a checksum is written `sha-256=HEX`; no other algorithm is known".to_owned()),
         };
         let mut digest = [0; 32];

@@ -3,6 +3,7 @@
 //! Pure. Of a URL it knows where a password stands; of other text it takes away rather too much. What is percent-encoded, and
 //! what a query is meant to keep secret, it does not know.
 
+use crate::grammar::is_same_word;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -139,12 +140,11 @@ fn is_between(c: char) -> bool {
 }
 
 fn is_secret(name: &str) -> bool {
-    SECRET_HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header))
-        || name.contains(['-', '_']) && has_secret_part(name)
+    SECRET_HEADERS.iter().any(|header| is_same_word(name, header)) || name.contains(['-', '_']) && has_secret_part(name)
 }
 
 fn has_secret_part(name: &str) -> bool {
-    let is_secret = |part: &str| SECRET_PARTS.iter().any(|secret| part.eq_ignore_ascii_case(secret));
+    let is_secret = |part: &str| SECRET_PARTS.iter().any(|secret| is_same_word(part, secret));
     name.split(['-', '_']).any(is_secret)
 }
 

@@ -7,7 +7,7 @@ use surf::Url;
 use surf::http::url::Host;
 
 use crate::error::{Error, ErrorKind};
-use crate::grammar::{has_control, is_scheme};
+use crate::grammar::{has_control, is_same_word, is_scheme};
 
 /// Reads an absolute `http` or `https` URL.
 ///
@@ -99,7 +99,7 @@ fn check(text: &str) -> Result<(), Error> {
     let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
         return refuse("not a URL; it has to start with http:// or https://");
     };
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+    if !is_same_word(scheme, "http") && !is_same_word(scheme, "https") {
         return Err(Error::new(ErrorKind::Url, format!("scheme `{scheme}` is not http or https")));
     }
     check_host(text).or_else(|reason| refuse(&format!("a URL that {reason}")))

@@ -4,7 +4,7 @@
 //! under its name would be a torn file. A 206 that says of no range is taken for the whole, as curl takes it.
 
 use crate::error::{Error, ErrorKind};
-use crate::grammar::decimal;
+use crate::grammar::{decimal, is_media_type, is_same_word};
 use crate::text;
 
 /// Which bytes of a file a body is (RFC 9110, section 14.4), its positions known to be in order.
@@ -28,7 +28,7 @@ impl ContentRange {
         let (first, last) = (decimal(first)?, decimal(last)?);
         let complete = if complete == b"*" { None } else { Some(decimal(complete)?) };
         let in_order = first <= last && complete.is_none_or(|complete| last < complete);
-        (unit.eq_ignore_ascii_case(b"bytes") && in_order).then_some(Self { first, last, complete })
+        (is_same_word(unit, "bytes") && in_order).then_some(Self { first, last, complete })
     }
 
     /// The length of the file, if these are all of its bytes.
@@ -78,8 +78,7 @@ pub(super) fn agree(whole: Option<u64>, length: u64) -> Result<(), Error> {
 
 /// Whether a `Content-Type` is that of several ranges in one body (RFC 9110, section 14.6).
 fn is_multipart(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"multipart/byteranges")
+    is_media_type(content_type, "multipart/byteranges")
 }
 
 fn part(ContentRange { first, last, complete }: ContentRange) -> String {

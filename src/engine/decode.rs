@@ -21,6 +21,7 @@ use async_compression::futures::bufread::{DeflateDecoder, GzipDecoder, ZlibDecod
 use futures_lite::{AsyncBufRead, AsyncRead};
 
 use crate::error::{Error, ErrorKind};
+use crate::grammar::is_same_word;
 use crate::text;
 use crate::transport::{BodyReader, Head};
 
@@ -47,9 +48,8 @@ impl Coding {
     /// Kind [`Encoding`](ErrorKind::Encoding) for one that was not asked for, and for several.
     pub fn of(head: &Head) -> Result<Option<Self>, Error> {
         let values = head.values("content-encoding").flat_map(|value| value.split(|&byte| byte == b','));
-        let mut codings = values
-            .map(<[u8]>::trim_ascii)
-            .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+        let mut codings =
+            values.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty() && !is_same_word(coding, "identity"));
         match (codings.next(), codings.next()) {
             (None, _) => Ok(None),
             (Some(coding), None) => Self::named(coding).map(Some),

@@ -6,6 +6,7 @@
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::gates::{Gates, Pages};
+use crate::grammar::is_media_type;
 use crate::job::Job;
 use crate::text;
 
@@ -144,8 +145,7 @@ fn sniff(mark: &mut usize, seen: &mut Vec<u8>, data: &[u8]) -> Option<bool> {
 
 /// Whether a `Content-Type` is that of a page.
 fn is_page(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    is_media_type(content_type, "text/html")
 }
 
 fn page(what: &str) -> Error {

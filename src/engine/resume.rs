@@ -4,7 +4,7 @@
 //! only if the answer says so in every way that it can: where it begins, how long the whole is, which version it is of.
 
 use super::content_range::ContentRange;
-use crate::grammar::decimal;
+use crate::grammar::{decimal, is_same_word};
 use crate::output::Origin;
 
 /// What the answer is to the part that is there.
@@ -84,7 +84,7 @@ fn is_other_version(said: &Said<'_>, origin: &Origin) -> bool {
 /// The length in the `Content-Range` of a 416.
 fn unsatisfied(value: &[u8]) -> Option<u64> {
     let (unit, length) = value.split_at_checked(8)?;
-    if unit.eq_ignore_ascii_case(b"bytes */") { decimal(length) } else { None }
+    if is_same_word(unit, "bytes */") { decimal(length) } else { None }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(super) struct Route<'a> {
 ///
 /// Kind [`Url`](ErrorKind::Url) if a field can't be sent.
 pub(super) fn common(config: &Config) -> Result<Fields, Error> {
-    encode(config, config.headers.iter(), None)
+    encode(config, &config.headers.iter().collect::<Vec<_>>(), None)
 }
 
 impl<'a> Route<'a> {
@@ -44,7 +44,7 @@ impl<'a> Route<'a> {
         let credentials = credentials(url, config, Named::ByUser)?;
         let fields = match credentials {
             None if job.headers.is_empty() => common.clone(),
-            credentials => encode(config, config.headers.iter().chain(&job.headers), credentials)?,
+            credentials => encode(config, &own(config, job).collect::<Vec<_>>(), credentials)?,
         };
         Ok(Self { config, job, is_at_home: true, fields })
     }
@@ -57,9 +57,9 @@ impl<'a> Route<'a> {
         let named = if same_origin && self.is_at_home { Named::ByUser } else { Named::ByServer };
         let credentials = credentials(url, self.config, named)?;
         self.is_at_home &= same_origin;
-        let own = self.config.headers.iter().chain(&self.job.headers);
+        let own = own(self.config, self.job);
         let going = own.filter(|header| self.is_at_home || PORTABLE.iter().any(|name| header.is(name)));
-        self.fields = encode(self.config, going, credentials)?;
+        self.fields = encode(self.config, &going.collect::<Vec<_>>(), credentials)?;
         Ok(())
     }
 
@@ -68,11 +68,12 @@ impl<'a> Route<'a> {
     }
 }
 
-fn encode<'h>(
-    config: &'h Config,
-    own: impl Iterator<Item = &'h Header> + Clone,
-    credentials: Option<String>,
-) -> Result<Fields, Error> {
+/// The headers that the user gives, for all jobs and for this one.
+fn own<'h>(config: &'h Config, job: &'h Job) -> impl Iterator<Item = &'h Header> {
+    config.headers.iter().chain(&job.headers)
+}
+
+fn encode(config: &Config, own: &[&Header], credentials: Option<String>) -> Result<Fields, Error> {
     let codings = (config.compression == Compression::Asked).then_some("gzip, deflate");
     let user_agent = Some(config.user_agent.as_str());
     let defaults = [("User-Agent", user_agent), ("Accept", Some("*/*")), ("Accept-Encoding", codings)];
@@ -82,8 +83,8 @@ fn encode<'h>(
         .into_iter()
         .chain(authorization)
         .filter_map(|(name, value)| value.map(|value| (name, value)))
-        .filter(|(name, _)| !own.clone().any(|header| header.is(name)));
-    Fields::new(missing.chain(own.clone().map(|header| (header.name(), header.value()))))
+        .filter(|(name, _)| !own.iter().any(|header| header.is(name)));
+    Fields::new(&mut missing.chain(own.iter().map(|header| (header.name(), header.value()))))
 }
 
 /// The Basic credentials (RFC 7617) for a URL: its own, or those that a netrc file has for its host.

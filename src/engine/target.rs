@@ -21,6 +21,7 @@ use super::run::Run;
 use super::validators;
 use crate::config::{Config, USER_AGENT};
 use crate::error::Error;
+use crate::grammar::is_same_word;
 use crate::job::Job;
 use crate::output::{Comparison, Folder, Known, Name, Note, Origin, Rest, Saving, Sink, Source};
 use crate::transport::{Fields, Head};
@@ -169,7 +170,7 @@ impl Inquiry {
 
 /// Whether a body is in a content coding: its bytes are not those of the file then.
 pub(super) fn is_coded(head: &Head) -> bool {
-    head.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+    head.values("content-encoding").any(|coding| !is_same_word(coding, "identity"))
 }
 
 /// What decides what is in a response: the URL, user and password included, and the fields, but for the name of this

@@ -8,7 +8,7 @@ use httparse::Header;
 use super::protocol;
 use crate::config::Method;
 use crate::error::Error;
-use crate::grammar::decimal;
+use crate::grammar::{decimal, is_same_word};
 use crate::text;
 
 /// The version in a status line; there are no others in HTTP/1.
@@ -48,8 +48,8 @@ impl Framing {
 
 /// Whether the connection may be used again after the response (RFC 9112, section 9.3), if its body's end can be told.
 pub(super) fn persists(version: Version, fields: &[Header<'_>]) -> bool {
-    let says = |option: &[u8]| elements(fields, "connection").any(|element| element.eq_ignore_ascii_case(option));
-    !says(b"close") && (version == Version::Http11 || says(b"keep-alive"))
+    let says = |option: &str| elements(fields, "connection").any(|element| is_same_word(element, option));
+    !says("close") && (version == Version::Http11 || says("keep-alive"))
 }
 
 /// Whether the body comes in chunks; no other transfer coding was asked for (RFC 9112, section 7), so none may come.
@@ -63,7 +63,7 @@ fn is_chunked(version: Version, fields: &[Header<'_>]) -> Result<bool, Error> {
     // Empty elements of a list mean nothing (RFC 9110, section 5.6.1.2).
     let mut codings = elements(fields, "transfer-encoding").filter(|coding| !coding.is_empty());
     match (codings.next(), codings.next()) {
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(true),
+        (Some(coding), None) if is_same_word(coding, "chunked") => Ok(true),
         _ => Err(protocol("the Transfer-Encoding of the response is not `chunked` once")),
     }
 }
@@ -86,7 +86,7 @@ fn content_length(fields: &[Header<'_>]) -> Result<Option<u64>, Error> {
 }
 
 fn values<'a>(fields: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    fields.iter().filter(move |field| is_same_word(field.name, name)).map(|field| field.value)
 }
 
 /// The comma-separated elements of all fields of this name, trimmed; an empty field has one empty element.

@@ -14,6 +14,7 @@ use super::framing::{self, Framing, Version};
 use super::protocol;
 use crate::config::Method;
 use crate::error::Error;
+use crate::grammar::is_same_word;
 use crate::text;
 
 /// The longest head, status line and final empty line included, in bytes.
@@ -40,22 +41,56 @@ impl Head {
     }
 
     /// The values of all fields of this name, letter case aside, in their order; white space around them is trimmed.
-    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields().filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    pub fn values<'a>(&'a self, name: &'a str) -> Values<'a> {
+        Values { fields: self.fields(), name }
     }
 
     /// The value of the first field of this name, letter case aside; white space around it is trimmed.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.fields().find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.fields().find(|(field, _)| is_same_word(field, name)).map(|(_, value)| value)
     }
 
     /// All fields, names and trimmed values, in their order.
-    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines.split(|&byte| byte == b'\n').filter_map(|line| {
-            let colon = line.iter().position(|&byte| byte == b':')?;
-            let (name, value) = line.split_at_checked(colon)?;
-            Some((name, value.get(1..)?.trim_ascii()))
-        })
+    pub fn fields(&self) -> HeadFields<'_> {
+        HeadFields { lines: &self.lines }
+    }
+}
+
+/// The fields of a head, names and trimmed values.
+#[derive(Clone)]
+pub(crate) struct HeadFields<'a> {
+    lines: &'a [u8],
+}
+
+impl<'a> Iterator for HeadFields<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let end = self.lines.iter().position(|&byte| byte == b'\n')?;
+            let (line, rest) = self.lines.split_at_checked(end + 1)?;
+            self.lines = rest;
+            // The last line is empty.
+            if let Some(colon) = line.iter().position(|&byte| byte == b':') {
+                let (name, value) = line.split_at_checked(colon)?;
+                return Some((name, value.get(1..)?.trim_ascii()));
+            }
+        }
+    }
+}
+
+/// The values of the fields of one name.
+#[derive(Clone)]
+pub(crate) struct Values<'a> {
+    fields: HeadFields<'a>,
+    name: &'a str,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.fields.find(|(field, _)| is_same_word(field, self.name)).map(|(_, value)| value)
     }
 }
 
