@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!            ┌─ the task is dropped ─▶ Nobody: not begun, it never is; under way, its result goes
-//! Awaited ───┼─ the work is done ────▶ Done ─▶ the result is taken: Nobody
+//! Awaited ───┼─ the work is done ────▶ Done, or Panicked ─▶ the result is taken: Nobody
 //!            └─ detach ──────────────▶ Detached: it is done all the same, its result goes
 //! ```
 
@@ -19,7 +19,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::thread;
 use std::time::Duration;
 
@@ -72,13 +72,21 @@ pub(crate) fn unblock<T: Send + 'static>(lane: Lane, work: impl FnOnce() -> T + 
 /// Dropped, work that has not begun is never done; what is under way goes on, and its result is dropped.
 #[must_use = "work whose task is dropped may never be done"]
 pub(crate) struct Task<T> {
-    slot: Arc<Mutex<Slot<T>>>,
+    slot: Arc<Slot<T>>,
 }
 
-enum Slot<T> {
+/// Where the work leaves its result for the task.
+struct Slot<T> {
+    stage: Mutex<Stage>,
+    /// There when the work is done, and until it is taken.
+    result: Mutex<Option<T>>,
+}
+
+enum Stage {
     /// Not done yet. Whoever waits, once somebody does.
     Awaited(Option<Waker>),
-    Done(Result<T, Panic>),
+    Done,
+    Panicked(Panic),
     Detached,
     Nobody,
 }
@@ -88,7 +96,7 @@ type Panic = Box<dyn Any + Send>;
 impl<T> Task<T> {
     /// Has the work done though nobody waits for it.
     pub(crate) fn detach(self) {
-        *lock(&self.slot) = Slot::Detached;
+        *lock(&self.slot.stage) = Stage::Detached;
     }
 }
 
@@ -96,29 +104,14 @@ impl<T> Future for Task<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut slot = lock(&self.slot);
-        match mem::replace(&mut *slot, Slot::Nobody) {
-            Slot::Awaited(_) => *slot = Slot::Awaited(Some(cx.waker().clone())),
-            Slot::Done(Ok(result)) => return Poll::Ready(result),
-            Slot::Done(Err(panic)) => {
-                drop(slot);
-                resume_unwind(panic);
-            }
-            // The result was taken before: there is no other.
-            Slot::Detached | Slot::Nobody => {}
-        }
-        Poll::Pending
+        ready!(poll_done(&self.slot.stage, cx));
+        lock(&self.slot.result).take().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        let mut slot = lock(&self.slot);
-        if !matches!(*slot, Slot::Detached) {
-            let left = mem::replace(&mut *slot, Slot::Nobody);
-            drop(slot);
-            drop(left);
-        }
+        abandon(&self.slot.stage);
     }
 }
 
@@ -128,21 +121,57 @@ impl<T> fmt::Debug for Task<T> {
     }
 }
 
-/// Does the work, if it is still wanted, and leaves its result where the task finds it.
-fn perform<T>(slot: &Mutex<Slot<T>>, work: impl FnOnce() -> T) {
-    let is_wanted = || !matches!(*lock(slot), Slot::Nobody);
+// What follows knows nothing of the work's type: each kind of work would have all of it in the program once more.
+
+/// Ready when there is a result to be taken, which is so once.
+fn poll_done(stage: &Mutex<Stage>, cx: &mut Context<'_>) -> Poll<()> {
+    let mut stage = lock(stage);
+    match mem::replace(&mut *stage, Stage::Nobody) {
+        Stage::Awaited(_) => *stage = Stage::Awaited(Some(cx.waker().clone())),
+        Stage::Done => return Poll::Ready(()),
+        Stage::Panicked(panic) => {
+            drop(stage);
+            resume_unwind(panic);
+        }
+        // The result was taken before: there is no other.
+        Stage::Detached | Stage::Nobody => {}
+    }
+    Poll::Pending
+}
+
+fn abandon(stage: &Mutex<Stage>) {
+    let mut stage = lock(stage);
+    if !matches!(*stage, Stage::Detached) {
+        let left = mem::replace(&mut *stage, Stage::Nobody);
+        drop(stage);
+        drop(left);
+    }
+}
+
+/// Has the work done, if it is still wanted, and else dropped, and wakes whoever waits for it.
+fn perform(stage: &Mutex<Stage>, work: &mut dyn FnMut(Wanted)) {
     // What is not wanted is dropped here and not with its task: it may hold a file, and to remove that is disk work.
-    let done = catch_unwind(AssertUnwindSafe(|| is_wanted().then(work)));
-    let Some(result) = done.transpose() else { return };
-    let mut slot = lock(slot);
-    if let Slot::Awaited(waker) = &mut *slot {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let wanted = if matches!(*lock(stage), Stage::Nobody) { Wanted::No } else { Wanted::Yes };
+        work(wanted);
+    }));
+    let end = done.map_or_else(Stage::Panicked, |()| Stage::Done);
+    let mut stage = lock(stage);
+    if let Stage::Awaited(waker) = &mut *stage {
         let waker = waker.take();
-        *slot = Slot::Done(result);
-        drop(slot);
+        *stage = end;
+        drop(stage);
         if let Some(waker) = waker {
             waker.wake();
         }
     }
+}
+
+/// Whether work is to be done, or dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Yes,
+    No,
 }
 
 /// The threads of one lane, and the work that waits for them.
@@ -172,9 +201,16 @@ impl Crew {
     }
 
     fn unblock<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
-        let slot = Arc::new(Mutex::new(Slot::Awaited(None)));
-        let task = Task { slot: Arc::clone(&slot) };
-        self.take(Box::new(move || perform(&slot, work)));
+        let slot = Arc::new(Slot { stage: Mutex::new(Stage::Awaited(None)), result: Mutex::default() });
+        let (task, mut work) = (Task { slot: Arc::clone(&slot) }, Some(work));
+        self.take(Box::new(move || {
+            perform(&slot.stage, &mut |wanted| {
+                if let Some(work) = work.take().filter(|_| wanted == Wanted::Yes) {
+                    let result = work();
+                    *lock(&slot.result) = Some(result);
+                }
+            });
+        }));
         task
     }
 
