@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::iter::repeat_with;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -53,6 +53,9 @@ impl Plan {
         })
     }
 }
+
+/// The list. Boxed, so that what a run does is in the library once, and not in each program for each kind of list.
+pub(super) type Entries = Pin<Box<dyn Stream<Item = Entry> + Send>>;
 
 /// The order in which outcomes are given.
 #[derive(Debug)]
@@ -129,13 +132,9 @@ impl Order {
 
 /// Opens the directory, hires the workers, hands them job after job until the list ends or the run is stopped, and waits for
 /// them to be done.
-pub(super) async fn conduct<S>(plan: Plan, jobs: S, order: Order, executor: &Executor<'static>)
-where
-    S: Stream + Send,
-    S::Item: Into<Entry>,
-{
+pub(super) async fn conduct(plan: Plan, mut jobs: Entries, order: Order, executor: &Executor<'static>) {
     let mut leash = Leash::new(&plan.stopper);
-    let jobs = pin!(jobs.map(Into::into));
+    let jobs = Pin::new(&mut jobs);
     let folder = match plan.fetcher.open_folder().await {
         Ok(folder) => folder,
         Err(error) => return fail_all(&mut leash, jobs, &order, &error).await,
@@ -159,12 +158,7 @@ where
 }
 
 /// Without its directory a run can do nothing, but still says so of every job.
-async fn fail_all(
-    leash: &mut Leash,
-    mut jobs: Pin<&mut (impl Stream<Item = Entry> + Send)>,
-    order: &Order,
-    error: &Error,
-) {
+async fn fail_all(leash: &mut Leash, mut jobs: Pin<&mut Entries>, order: &Order, error: &Error) {
     while let Ok(Some(entry)) = leash.hold(jobs.next()).await {
         let outcome = match entry {
             Entry::Job(job) => Outcome::failed(&job, Error::new(ErrorKind::Io, error.to_string())),

@@ -52,12 +52,12 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use async_io::Timer;
-use futures_lite::{Stream, future};
+use futures_lite::{Stream, StreamExt as _, future};
 use smol::Executor;
 
 pub use self::builder::Builder;
 use self::clock::{Clock, MachineClock};
-use self::feed::{Order, Plan, conduct};
+use self::feed::{Entries, Order, Plan, conduct};
 pub use self::run::Traffic;
 use self::stop::Reason;
 pub use self::stop::Stopper;
@@ -203,6 +203,11 @@ impl Fetcher {
         S: Stream + Send + 'static,
         S::Item: Into<Entry>,
     {
+        self.begin(Box::pin(jobs.map(Into::into)), order, finished)
+    }
+
+    /// A run, which is the same whatever the list is.
+    fn begin(&self, jobs: Entries, order: Order, finished: Finished) -> Outcomes {
         let (stopper, traffic) = (Stopper::new(), Traffic::default());
         let plan = Plan { fetcher: self.clone(), stopper: stopper.clone(), traffic: traffic.clone() };
         let deadline = deadline(self.config.deadline, stopper.clone());
