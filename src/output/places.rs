@@ -3,7 +3,6 @@
 //! It owns the descriptors of the output directory and of the folders used last. It walks down one part at a time and
 //! refuses to pass through a symbolic link: whoever can put one there would choose where the files go.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -44,7 +43,7 @@ const NAME_MAX: std::ops::RangeInclusive<u64> = 64..=255;
 pub(super) struct Places {
     dir: PathBuf,
     root: Place,
-    open: Mutex<HashMap<String, Place>>,
+    open: Mutex<Vec<(String, Place)>>,
     swept: Mutex<Used>,
 }
 
@@ -118,7 +117,7 @@ impl Places {
         if folder.is_empty() {
             return Ok(Some(Arc::clone(&self.root)));
         }
-        if let Some(place) = lock(&self.open).get(folder) {
+        if let Some((_, place)) = lock(&self.open).iter().find(|(name, _)| name == folder) {
             return Ok(Some(Arc::clone(place)));
         }
         let Some(place) = self.walk(folder, missing)? else { return Ok(None) };
@@ -129,7 +128,7 @@ impl Places {
         if open.len() >= KEPT_OPEN {
             open.clear();
         }
-        open.insert(folder.to_owned(), Arc::clone(&place));
+        open.push((folder.to_owned(), Arc::clone(&place)));
         Ok(Some(place))
     }
 

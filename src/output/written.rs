@@ -7,7 +7,6 @@
 //! A file has its final name only when the disk has its bytes, and counts as kept only when the disk has the name, too.
 //! Each step is taken for the whole batch before the next: what a disk does for the first sync mostly serves the others.
 
-use std::collections::HashMap;
 use std::fs::File;
 
 use super::folder::Folder;
@@ -200,9 +199,9 @@ fn note(named: Vec<Result<Named, Error>>) -> Vec<Result<(), Error>> {
     results
 }
 
-/// The folders that were synced for a batch, and how that went.
+/// The folders that were synced for a batch, which are few, and how that went.
 #[derive(Default)]
-struct Synced(HashMap<String, Result<(), String>>);
+struct Synced(Vec<(String, Result<(), String>)>);
 
 impl Synced {
     /// Syncs a folder and those that it lies in, which may be as new as the file.
@@ -212,11 +211,11 @@ impl Synced {
             None => (!way.is_empty()).then_some(""),
         });
         for (levels, way) in folders.enumerate() {
-            if !self.0.contains_key(way) {
+            if !self.0.iter().any(|(folder, _)| folder == way) {
                 let synced = file.folder.sync(way, &file.entry, levels);
-                self.0.insert(way.to_owned(), synced.map_err(|error| error.to_string()));
+                self.0.push((way.to_owned(), synced.map_err(|error| error.to_string())));
             }
-            if let Some(Err(message)) = self.0.get(way) {
+            if let Some((_, Err(message))) = self.0.iter().find(|(folder, _)| folder == way) {
                 return Err(Error::new(ErrorKind::Io, message.as_str()));
             }
         }
@@ -296,7 +295,7 @@ mod tests {
         };
         assert!(matches!(find().kept(), Kept::Skipped { file } if file == dir.path().join("f/a")));
         assert!(commit(sync(vec![find()]))[0].is_ok());
-        let mut synced = Synced(HashMap::from([("f".to_owned(), Err("no".to_owned()))]));
+        let mut synced = Synced(vec![("f".to_owned(), Err("no".to_owned()))]);
         assert!(find().rename().unwrap().sync_folders(&mut synced).is_err());
         assert_eq!(fs::read_to_string(dir.path().join("f/a")).unwrap(), "old");
     }
@@ -314,7 +313,7 @@ mod tests {
         let folder = folder(dir.path());
         fs::create_dir_all(dir.path().join("f/g")).unwrap();
         fs::write(dir.path().join("f/g/b"), "old").unwrap();
-        let mut synced = Synced(HashMap::from([("f".to_owned(), Err("no".to_owned()))]));
+        let mut synced = Synced(vec![("f".to_owned(), Err("no".to_owned()))]);
         let mut commit = |out| written(&folder, out, "x").rename().unwrap().sync_folders(&mut synced);
         assert_eq!(commit("f/g/a").unwrap_err().to_string(), "no");
         assert_eq!(commit("f/g/b").unwrap_err().to_string(), "no");
