@@ -117,23 +117,23 @@ impl Job {
     pub(crate) fn in_list(&self) -> Option<outcome::Entry> {
         let mut text = self.text.trim_matches(' ').to_owned();
         for mirror in &self.mirrors {
-            text.extend(["\t", mirror.as_str()]);
+            add(&mut text, &["\t", mirror.as_str()]);
         }
         text.push('\n');
         if let Some(out) = &self.out {
             if has_control(out) || out.trim_matches(BLANKS) != out {
                 return None;
             }
-            text.extend(["  out=", out, "\n"]);
+            add(&mut text, &["  out=", out, "\n"]);
         }
         for header in &self.headers {
-            text.extend(["  header=", header.name(), ": ", header.value(), "\n"]);
+            add(&mut text, &["  header=", header.name(), ": ", header.value(), "\n"]);
         }
         if let Some(checksum) = &self.checksum {
-            text.extend(["  checksum=", &checksum.to_string(), "\n"]);
+            add(&mut text, &["  checksum=", &checksum.to_string(), "\n"]);
         }
         for (name, value) in self.own_gates().options() {
-            text.extend(["  ", name, "=", &value, "\n"]);
+            add(&mut text, &["  ", name, "=", &value, "\n"]);
         }
         Some(outcome::Entry(text))
     }
@@ -143,6 +143,10 @@ impl Job {
     pub fn url(&self) -> &Url {
         &self.url
     }
+}
+
+fn add(text: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| text.push_str(part));
 }
 
 impl fmt::Debug for Job {

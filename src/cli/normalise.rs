@@ -218,8 +218,14 @@ impl Line {
         if self.options.iter().any(|(flag, _)| flag.long == "--help") {
             return vec!["--help".to_owned()];
         }
-        let options = self.options.into_iter().flat_map(|(flag, value)| [Some(flag.long.to_owned()), value]);
-        options.flatten().chain(["--".to_owned()]).chain(self.urls).collect()
+        let mut plain = Vec::new();
+        for (flag, value) in self.options {
+            plain.push(flag.long.to_owned());
+            plain.extend(value);
+        }
+        plain.push("--".to_owned());
+        plain.extend(self.urls);
+        plain
     }
 }
 
