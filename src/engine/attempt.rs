@@ -176,7 +176,7 @@ pub(super) async fn attempt(
         if let Some(part) = rest.take_if(|_| inquiry.as_ref().is_some_and(Inquiry::asks_for_rest)) {
             // Before it is asked for what comes after it: no server waits for the disk.
             let is_seen = job.checksum.is_some() || run.config.syncs();
-            rest = Some(if is_seen { Box::new(leash.hold(Box::pin(part.read())).await??) } else { part });
+            rest = Some(if is_seen { Box::new(leash.hold(part.read()).await??) } else { part });
         }
         let fields = inquiry.as_ref().and_then(Inquiry::fields).unwrap_or(route.fields()).clone();
         let request = run.messages.request(run.config.method, url.as_ref().clone(), fields);
@@ -283,7 +283,7 @@ async fn finish(
     if answer.is_unchanged()
         && let (Some(folder), Some(Target { name, known: Some(known) })) = (&run.folder, target)
     {
-        return Ok(folder.leave(name, known).await?);
+        return Ok(folder.leave(name, known).end().await?);
     }
     let mut begun = match part {
         // Boxed, as all that few bodies need: each worker has room for the rest.

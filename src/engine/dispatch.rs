@@ -30,10 +30,10 @@ use crate::config::{Config, Courtesy};
 use crate::job::{Entry, Rejected};
 
 /// Hands tickets out. As a future it is done when the list has ended and every ticket has come to its end.
-pub(super) struct Dispatcher<'a, S> {
+pub(super) struct Dispatcher<'a> {
     run: &'a Run,
     /// `None` at its end.
-    list: Option<Intake<'a, S>>,
+    list: Option<Intake<'a>>,
     tickets: Sender<Going>,
     /// The channel's other end, to take back what no worker has begun.
     queue: Pin<Box<Receiver<Going>>>,
@@ -44,8 +44,8 @@ pub(super) struct Dispatcher<'a, S> {
     timer: Option<(Instant, Wait)>,
 }
 
-impl<'a, S: Stream<Item = Entry> + Send> Dispatcher<'a, S> {
-    pub fn new(run: &'a Run, list: Intake<'a, S>, tickets: Sender<Going>, queue: Receiver<Going>, ear: Ear) -> Self {
+impl<'a> Dispatcher<'a> {
+    pub fn new(run: &'a Run, list: Intake<'a>, tickets: Sender<Going>, queue: Receiver<Going>, ear: Ear) -> Self {
         Self {
             run,
             list: Some(list),
@@ -186,7 +186,7 @@ fn name_host(name: &mut String, url: Option<&Url>) {
     }
 }
 
-impl<S: Stream<Item = Entry> + Send> Future for Dispatcher<'_, S> {
+impl Future for Dispatcher<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

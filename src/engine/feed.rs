@@ -67,8 +67,8 @@ pub(super) enum Order {
 }
 
 /// The list and the way of outcomes → tickets, one after the other.
-pub(super) struct Intake<'a, S> {
-    jobs: Pin<&'a mut S>,
+pub(super) struct Intake<'a> {
+    jobs: &'a mut Entries,
     order: &'a Order,
     /// A job that was read, while there is no room for its outcome.
     late: Option<Late<'a>>,
@@ -85,8 +85,8 @@ pub(super) enum Appetite {
     Enough,
 }
 
-impl<'a, S: Stream<Item = Entry> + Send> Intake<'a, S> {
-    fn new(jobs: Pin<&'a mut S>, order: &'a Order) -> Self {
+impl<'a> Intake<'a> {
+    fn new(jobs: &'a mut Entries, order: &'a Order) -> Self {
         Self { jobs, order, late: None }
     }
 
@@ -96,7 +96,7 @@ impl<'a, S: Stream<Item = Entry> + Send> Intake<'a, S> {
             if appetite == Appetite::Enough {
                 return Poll::Ready(None);
             }
-            let Some(entry) = ready!(self.jobs.as_mut().poll_next(cx)) else { return Poll::Ready(None) };
+            let Some(entry) = ready!(self.jobs.poll_next(cx)) else { return Poll::Ready(None) };
             match self.order {
                 Order::Completion(outcomes) => return Poll::Ready(Some(Ticket::new(entry, outcomes.clone()))),
                 Order::Input(queue) => self.late = Some(Box::pin(queued(queue, entry))),
@@ -134,10 +134,9 @@ impl Order {
 /// them to be done.
 pub(super) async fn conduct(plan: Plan, mut jobs: Entries, order: Order, executor: &Executor<'static>) {
     let mut leash = Leash::new(&plan.stopper);
-    let jobs = Pin::new(&mut jobs);
     let folder = match plan.fetcher.open_folder().await {
         Ok(folder) => folder,
-        Err(error) => return fail_all(&mut leash, jobs, &order, &error).await,
+        Err(error) => return fail_all(&mut leash, &mut jobs, &order, &error).await,
     };
     let run = plan.begin(folder);
     // As many wait as work: a worker that is done finds its next ticket there.
@@ -147,7 +146,7 @@ pub(super) async fn conduct(plan: Plan, mut jobs: Entries, order: Order, executo
     let hire = || executor.spawn(work(Arc::clone(&run), counter.clone(), desk.as_ref().map(Desk::enter)));
     let workers: Vec<_> = repeat_with(hire).take(run.config.jobs).collect();
     drop((counter, desk));
-    Dispatcher::new(&run, Intake::new(jobs, &order), sender, tickets, ear).await;
+    Dispatcher::new(&run, Intake::new(&mut jobs, &order), sender, tickets, ear).await;
     // Not detached: a worker that panics takes the run with it, so no outcome is lost in silence.
     for worker in workers {
         worker.await;
@@ -158,7 +157,7 @@ pub(super) async fn conduct(plan: Plan, mut jobs: Entries, order: Order, executo
 }
 
 /// Without its directory a run can do nothing, but still says so of every job.
-async fn fail_all(leash: &mut Leash, mut jobs: Pin<&mut Entries>, order: &Order, error: &Error) {
+async fn fail_all(leash: &mut Leash, jobs: &mut Entries, order: &Order, error: &Error) {
     while let Ok(Some(entry)) = leash.hold(jobs.next()).await {
         let outcome = match entry {
             Entry::Job(job) => Outcome::failed(&job, Error::new(ErrorKind::Io, error.to_string())),

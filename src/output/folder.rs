@@ -19,7 +19,7 @@ use super::used::Used;
 use super::written::{Complete, Finding, Uncommitted, Written};
 use crate::config::{Durability, Existing};
 use crate::error::Error;
-use crate::offload::{Lane, unblock};
+use crate::offload::{Lane, Task, unblock};
 use crate::outcome::Kept;
 use crate::spare::Spare;
 use crate::sync::lock;
@@ -114,9 +114,9 @@ impl Folder {
     /// # Errors
     ///
     /// Kind `Io` if it can't be told, or read to be synced, and if there is a symbolic link on the way.
-    pub(crate) async fn find(&self, name: &Name) -> Result<Option<Complete>, Error> {
+    pub(crate) fn find(&self, name: &Name) -> Task<Result<Option<Complete>, Error>> {
         let (folder, name) = (self.clone(), name.clone());
-        unblock(Lane::Disk, move || folder.inner.spare.try_with(|| folder.look(&name))).await
+        unblock(Lane::Disk, move || folder.inner.spare.try_with(|| folder.look(&name)))
     }
 
     fn look(&self, name: &Name) -> Result<Option<Complete>, Error> {

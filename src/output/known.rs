@@ -16,10 +16,11 @@ use sha2::{Digest as _, Sha256};
 use super::folder::Folder;
 use super::name::Name;
 use super::record::{Digest, Record, Stamp};
+use super::sink::Finish;
 use super::temporary::{Place, open_at, stat_at};
 use super::written::{Complete, Draft, Finding, Uncommitted, Written};
 use crate::error::Error;
-use crate::offload::{Lane, unblock};
+use crate::offload::{Lane, Task, unblock};
 use crate::outcome::Kept;
 
 /// How much of a file is read at once: it lies on the stack of a thread that has no more than 256 KiB.
@@ -41,10 +42,10 @@ impl Folder {
     /// # Errors
     ///
     /// Kind `Io` if it can't be told, and if there is a symbolic link on the way.
-    pub(crate) async fn known(&self, name: &Name) -> Result<Option<Arc<Known>>, Error> {
+    pub(crate) fn known(&self, name: &Name) -> Task<Result<Option<Arc<Known>>, Error>> {
         let (folder, name) = (self.clone(), name.clone());
-        let known = unblock(Lane::Disk, move || folder.spare().try_with(|| folder.recognise(&name))).await?;
-        Ok(known.map(Arc::new))
+        let recognise = move || folder.spare().try_with(|| Ok(folder.recognise(&name)?.map(Arc::new)));
+        unblock(Lane::Disk, recognise)
     }
 
     fn recognise(&self, name: &Name) -> Result<Option<Known>, Error> {
@@ -108,11 +109,13 @@ impl Folder {
     /// # Errors
     ///
     /// Kind `Io` if it can't be opened for that.
-    pub(crate) async fn leave(&self, name: &Name, known: &Known) -> Result<Complete, Error> {
+    pub(crate) fn leave(&self, name: &Name, known: &Known) -> Finish {
         let unchanged = Complete::Kept(Kept::Unchanged { file: self.path(name), bytes: known.length });
-        let Some(record) = known.record.clone().filter(|_| !known.is_stamped) else { return Ok(unchanged) };
+        let Some(record) = known.record.clone().filter(|_| !known.is_stamped) else {
+            return Finish::Done(Ok(unchanged));
+        };
         let (folder, name) = (self.clone(), name.clone());
-        unblock(Lane::Disk, move || {
+        Finish::Disk(unblock(Lane::Disk, move || {
             let Some((file, place, _)) = folder.spare().try_with(|| folder.open_file(&name))? else {
                 return Ok(unchanged);
             };
@@ -121,8 +124,7 @@ impl Folder {
             let draft = Draft { note, digest, stamp: Some(stamp) };
             let written = Written::found(folder, name, file, place, finding).noted(Some(draft));
             Ok(Complete::Uncommitted(Uncommitted::Written(written)))
-        })
-        .await
+        }))
     }
 }
 

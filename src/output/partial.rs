@@ -27,7 +27,7 @@ use super::record::{self, Source, Validators};
 use super::temporary::{ABOUT, Place, REST, Temporary, forget, is_named, may_be_ours, open_at, try_lock};
 use crate::error::Error;
 use crate::grammar::{decimal, has_control, is_date, is_etag};
-use crate::offload::{Lane, unblock};
+use crate::offload::{Lane, Task, unblock};
 
 /// What stands for a length that is not known.
 const UNKNOWN: &str = "-";
@@ -72,9 +72,9 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Removes it. This blocks on the disk.
-    pub(crate) async fn remove(self) {
-        unblock(Lane::Disk, move || self.temporary.remove()).await;
+    /// Removes it.
+    pub(crate) fn remove(self) -> Task<()> {
+        unblock(Lane::Disk, move || self.temporary.remove())
     }
 
     /// Reads some of its start.
@@ -82,13 +82,13 @@ impl Rest {
     /// # Errors
     ///
     /// Kind `Io` if it can't be read.
-    pub(crate) async fn start(self) -> Result<(Self, Vec<u8>), Error> {
+    pub(crate) fn start(self) -> Task<Result<(Self, Vec<u8>), Error>> {
         let read = move || {
             let mut start = vec![0; usize::try_from(self.length).unwrap_or(PIECE).min(PIECE)];
             self.temporary.file().read_exact_at(&mut start, 0).map_err(unreadable)?;
             Ok((self, start))
         };
-        unblock(Lane::Disk, read).await
+        unblock(Lane::Disk, read)
     }
 
     /// Reads it, so that there is a digest that goes on where it ends.
@@ -96,13 +96,13 @@ impl Rest {
     /// # Errors
     ///
     /// Kind `Io` if it can't be read.
-    pub(crate) async fn read(mut self) -> Result<Self, Error> {
+    pub(crate) fn read(mut self) -> Task<Result<Self, Error>> {
         let read = move || {
             let digest = digest_of(self.temporary.file(), self.length);
             self.digest = Some(Box::new(digest.map_err(unreadable)?));
             Ok(self)
         };
-        unblock(Lane::Disk, read).await
+        unblock(Lane::Disk, read)
     }
 }
 
@@ -112,9 +112,9 @@ fn unreadable(e: io::Error) -> Error {
 
 impl Folder {
     /// The part of a file that an earlier attempt left; `None` if there is none that can be used, or another run is at it.
-    pub(crate) async fn rest(&self, name: &Name) -> Option<Rest> {
+    pub(crate) fn rest(&self, name: &Name) -> Task<Option<Rest>> {
         let (folder, name) = (self.clone(), name.clone());
-        unblock(Lane::Disk, move || folder.find_rest(&name)).await
+        unblock(Lane::Disk, move || folder.find_rest(&name))
     }
 
     fn find_rest(&self, name: &Name) -> Option<Rest> {
