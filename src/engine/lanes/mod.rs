@@ -127,7 +127,7 @@ pub(super) struct Lanes<T> {
     busy: usize,
     places: u64,
     is_released: bool,
-    /// Since when workers have been idle while tickets are held.
+    /// When workers were first idle while tickets are held.
     idle_since: Option<Instant>,
     /// Since when nothing has come of the list.
     dry_since: Option<Instant>,
@@ -277,12 +277,14 @@ impl<T: Load> Lanes<T> {
 
     /// Whether the list is to be read: as far as there are workers, and further if some are idle and nothing else may go.
     pub fn wants_more(&mut self, now: Instant) -> bool {
-        match self.has_idle() && self.held > 0 {
-            true => _ = self.idle_since.get_or_insert(now),
-            false => self.idle_since = None,
+        // Had once: to be patient before each ticket that overtakes would leave the workers idle for most of the time.
+        if self.held == 0 {
+            self.idle_since = None;
+        } else if self.has_idle() {
+            self.idle_since.get_or_insert(now);
         }
-        let is_patient = self.held < self.rules.workers || is_over(self.idle_since, now);
-        is_patient && self.load < MAX_LOAD
+        let is_far_enough = self.held >= self.rules.workers && !(self.has_idle() && is_over(self.idle_since, now));
+        !is_far_enough && self.load < MAX_LOAD
     }
 
     /// Nothing comes of the list now.

@@ -291,6 +291,28 @@ fn the_list_is_read_as_far_as_there_are_workers_and_further_when_some_are_idle()
 }
 
 #[test]
+fn patience_is_had_once_and_not_before_each_ticket_that_overtakes() {
+    let (mut lanes, now) = lanes(1);
+    prove(&mut lanes, "b", now);
+    lanes.park("a", 100 * SECOND, now);
+    assert!(lanes.admit("a", 0, now).is_none() && !lanes.wants_more(now));
+    let then = now + PATIENCE;
+    for n in 1..100 {
+        assert!(lanes.wants_more(then), "{n}");
+        let (_, pass) = lanes.admit("b", n, then).unwrap();
+        assert!(!lanes.wants_more(then), "{n}");
+        end(&mut lanes, pass, Contact::Made, then);
+    }
+    // Once nothing is held it begins anew.
+    let later = then + 100 * SECOND;
+    let (_, pass) = lanes.next(later).unwrap();
+    assert!(lanes.wants_more(later));
+    end(&mut lanes, pass, Contact::Made, later);
+    lanes.park("a", SECOND, later);
+    assert!(lanes.admit("a", 0, later).is_none() && !lanes.wants_more(later));
+}
+
+#[test]
 fn a_host_that_is_alone_may_have_idle_workers_though_it_has_not_answered() {
     for (supply, most) in [(Supply::Ended, 8), (Supply::Dry, 7), (Supply::Open, 1)] {
         let (mut lanes, now) = lanes(8);
