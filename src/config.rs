@@ -73,7 +73,7 @@ impl Config {
 pub(crate) struct Courtesy {
     /// Transfers at once from one host: 1 to [`MAX_JOBS`].
     pub per_host: Option<usize>,
-    /// From one attempt at a host to the next.
+    /// From one attempt that comes to a host to the next.
     pub interval: Option<Duration>,
     /// Bytes of bodies a second, of all transfers together.
     pub limit_rate: Option<u64>,

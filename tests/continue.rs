@@ -131,6 +131,20 @@ fn what_was_cut_goes_on_from_run_to_run_and_arrives_exact() {
 }
 
 #[test]
+fn behind_a_redirect_to_another_origin_that_is_asked_for_the_rest() {
+    let site = Site::new(400_000);
+    let location = site.server.url("/a");
+    let door = Server::start(move |_| Reply::redirect(302, &location).field("ETag", "\"1\""));
+    let list = format!("{}\n out=a\n", door.url("/"));
+    let run = site.folder.smolget().args(["--json", "-c", "--retries", "1"]).input(list).run().exits(0);
+    assert!(run.file("a") == content(1) && site.folder.names() == ["a"]);
+    assert_eq!((&run.row()["attempts"], &run.row()["redirects"]), (&3.into(), &1.into()));
+    let rest = |first: usize| Some(format!("bytes={first}-"));
+    assert_eq!(site.ranges(), [None, rest(400_000), rest(800_000)]);
+    assert!(door.requests().len() == 3 && door.requests().iter().all(|request| request.field("Range").is_none()));
+}
+
+#[test]
 fn it_goes_on_within_a_run_and_what_gets_on_uses_up_no_retries() {
     let site = Site::new(400_000);
     let list = format!("{}\n out=a\n", site.server.url("/a"));

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Folder, Gate, Port, Reply, Server, error, ms, smolget};
+use support::{Folder, Gate, Port, Reply, Server, error, eventually, ms, smolget};
 
 #[test]
 fn a_retry_that_waits_holds_no_worker() {
@@ -49,9 +49,14 @@ fn a_host_that_asks_to_be_left_alone_is_and_others_go_on() {
 
 #[test]
 fn the_host_that_asks_to_be_left_alone_is_and_not_the_one_that_led_there() {
-    let second = Server::start(|request| match (request.target.as_str(), request.visit) {
-        ("/busy", 1) => Reply::status(429).field("Retry-After", "1"),
-        _ => Reply::ok("x"),
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let noted = arrivals.clone();
+    let second = Server::start(move |request| {
+        noted.lock().unwrap().push(Instant::now());
+        match (request.target.as_str(), request.visit) {
+            ("/busy", 1) => Reply::status(429).field("Retry-After", "1"),
+            _ => Reply::ok("x"),
+        }
     });
     let busy = second.url("/busy");
     let first = Server::start(move |request| match request.target.as_str() {
@@ -60,9 +65,15 @@ fn the_host_that_asks_to_be_left_alone_is_and_not_the_one_that_led_there() {
     });
     let urls = [first.url("/moved"), first.url("/1"), second.url("/2")];
     let output = smolget().args(["--json", "--discard", "-j1"]).args(&urls).run().exits(0);
-    let order: Vec<_> = output.rows().iter().map(|row| row["url"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(order, [&urls[1][..], &urls[0], &urls[2]]);
-    assert_eq!(output.row_of(&urls[0])["attempts"], 2);
+    let rows = output.rows();
+    // The one that led there goes on meanwhile, and no other request disturbs the one that asked for rest.
+    assert_eq!(rows[0]["url"], urls[1]);
+    assert!(rows[0]["ms"].as_u64().unwrap() < 900, "{rows:?}");
+    assert_eq!(second.requests()[0].target, "/busy");
+    let arrivals = arrivals.lock().unwrap();
+    assert!(arrivals.len() == 3 && arrivals[1] - arrivals[0] >= ms(990), "{arrivals:?}");
+    assert_eq!((&output.row_of(&urls[0])["attempts"], first.visits("/moved")), (&2.into(), 2));
+    assert_eq!((&output.row_of(&urls[2])["attempts"], second.visits("/busy")), (&1.into(), 2));
 }
 
 #[test]
@@ -299,4 +310,115 @@ fn all_transfers_together_keep_to_a_rate_however_they_are_kept() {
             assert!(output.file("1").len() == SIZE && output.file("2").len() == SIZE);
         }
     }
+}
+
+/// So many servers, each of which leads all its URLs to the same path of `target`.
+fn leading_to(target: &str, servers: usize) -> Vec<Server> {
+    let target = Arc::<str>::from(target);
+    let server = |target: Arc<str>| {
+        Server::start(move |request| Reply::redirect(302, format!("{target}{}", &request.target[1..])))
+    };
+    (0..servers).map(|_| server(target.clone())).collect()
+}
+
+#[test]
+fn a_host_that_many_others_lead_to_has_no_more_transfers_than_it_may() {
+    let end = Server::always(Reply::ok("x").after(ms(10)));
+    let doors = leading_to(&end.url("/"), 5);
+    let list: String = (0..60).map(|n| doors[n % 5].url(&format!("/{n}\n"))).collect();
+    let output = smolget().args(["-i", "-", "--json", "--discard", "-j16", "--per-host=2"]).input(list).run().exits(0);
+    let rows = output.rows();
+    assert_eq!((rows.len(), end.busiest()), (60, 2));
+    // It has not come to anybody twice, nor been asked for twice on the way.
+    assert_eq!((end.requests().len(), doors.iter().map(|door| door.requests().len()).sum::<usize>()), (60, 60));
+    for row in rows {
+        let path = row["url"].as_str().unwrap().rsplit_once('/').unwrap().1;
+        assert_eq!((&row["attempts"], &row["redirects"]), (&1.into(), &1.into()), "{row}");
+        assert_eq!((&row["status"], &row["final_url"]), (&200.into(), &end.url(&format!("/{path}")).into()));
+    }
+}
+
+#[test]
+fn a_host_that_others_lead_to_is_asked_so_often_a_second() {
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let noted = arrivals.clone();
+    let end = Server::start(move |_| {
+        noted.lock().unwrap().push(Instant::now());
+        Reply::ok("x")
+    });
+    // Each of them has few URLs, and would be done in no time.
+    let doors = leading_to(&end.url("/"), 10);
+    let urls = (0..20).map(|n| doors[n % 10].url(&format!("/{n}"))).chain([end.url("/20")]);
+    let list: String = urls.map(|url| url + "\n").collect();
+    let output = smolget().args(["-i", "-", "--json", "--discard", "-j16", "--rate", "20"]).input(list).run().exits(0);
+    let arrivals = arrivals.lock().unwrap();
+    assert_eq!((arrivals.len(), output.rows().len()), (21, 21));
+    let took = *arrivals.last().unwrap() - arrivals[0];
+    // Twenty intervals of 50 ms.
+    assert!(took >= ms(950), "{took:?}");
+    assert!(took < ms(3000), "{took:?}");
+}
+
+#[test]
+fn a_dead_host_that_others_lead_to_fails_many_urls_soon_each_with_a_row() {
+    const URLS: usize = 200;
+    let port = Port::refusing();
+    let doors = leading_to(&port.url("/"), 4);
+    let good = Server::always(Reply::ok("x"));
+    let list: String = (0..URLS).map(|n| doors[n % 4].url(&format!("/{n}\n"))).chain([good.url("/\n")]).collect();
+    let args = ["-i", "-", "-q", "--json", "--discard", "--retries", "2"];
+    let output = smolget().args(args).input(list).run().exits(1);
+    let mut rows = output.rows();
+    assert_eq!(rows.len(), URLS + 1);
+    assert_eq!(output.row_of(&good.url("/"))["ok"], true);
+    rows.retain(|row| row["ok"] == false);
+    for row in &rows {
+        assert_eq!((error(row), &row["redirects"]), ("connect", &1.into()), "{row}");
+        assert!(row["final_url"].as_str().is_some_and(|url| url.starts_with(&port.url("/"))), "{row}");
+    }
+    // The host is down after three misses, and whoever is led there after that is told so.
+    let untried = |row: &&Value| row["message"].as_str().unwrap().contains("this was not tried; fetch it later");
+    assert!(rows.iter().filter(untried).count() > URLS - 20, "{rows:?}");
+    let asked: usize = doors.iter().map(|door| door.requests().len()).sum();
+    assert!((URLS..URLS + 40).contains(&asked), "{asked}");
+    assert!(output.took < ms(20_000), "{:?}", output.took);
+}
+
+#[test]
+fn the_mirrors_of_urls_that_lead_to_a_host_that_is_gone_are_asked() {
+    let port = Port::refusing();
+    let doors = leading_to(&port.url("/"), 1);
+    let good = Server::always(Reply::ok("x"));
+    let line = |n| format!("{}\t{}\n", doors[0].url(&format!("/{n}")), good.url(&format!("/{n}")));
+    let list: String = (0..100).map(line).collect();
+    let run = smolget().args(["-i", "-", "--json", "--discard", "--retries", "1"]).input(list);
+    let rows = run.run().exits(0).rows();
+    assert_eq!(rows.len(), 100);
+    for row in &rows {
+        assert!(row["final_url"].as_str().is_some_and(|url| url.starts_with(&good.url("/"))), "{row}");
+        assert_eq!(row["redirects"], 0, "{row}");
+    }
+    assert!(rows.iter().filter(|row| row["attempts"] == 2).count() > 80, "{rows:?}");
+}
+
+#[test]
+fn a_run_that_is_stopped_has_a_row_for_each_job_that_waits_for_where_it_was_led() {
+    let end = Server::always(Reply::raw("").hold());
+    let doors = leading_to(&end.url("/"), 1);
+    let urls: Vec<_> = (0..20).map(|n| doors[0].url(&format!("/{n}"))).collect();
+    for (args, kind) in [(&["--deadline", "3s"][..], "timeout"), (&[], "interrupted")] {
+        let run = smolget().args(["--json", "--discard", "-vv", "-j8", "--per-host", "1"]).args(args).args(&urls);
+        let running = run.start();
+        eventually("all are led there", || running.log().matches("status 302 leads to").count() == 20);
+        if args.is_empty() {
+            running.signal(Signal::TERM);
+        }
+        let rows = running.wait().rows();
+        assert_eq!(rows.len(), 20);
+        for row in rows {
+            assert_eq!((error(&row), &row["attempts"]), (kind, &1.into()), "{row}");
+            assert!(row["final_url"].as_str().is_some_and(|url| url.starts_with(&end.url("/"))), "{row}");
+        }
+    }
+    assert_eq!(end.requests().len(), 2);
 }

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::{Arc, OnceLock};
+
 use serde_json::Value;
 use support::{Port, Reply, Server, error, smolget};
 
@@ -128,6 +130,19 @@ fn a_circle_ends() {
     let server = redirecting(Reply::redirect(301, "/start/here"));
     assert_eq!(error(&fetch(&server, &[])), "redirect");
     assert_eq!(server.visits("/start/here"), 11);
+}
+
+#[test]
+fn a_circle_of_two_origins_ends_and_is_one_attempt() {
+    let there = Arc::new(OnceLock::new());
+    let back = there.clone();
+    let one = Server::start(move |_| Reply::redirect(302, there.get().unwrap()));
+    let home = one.url("/start/here");
+    let two = Server::start(move |_| Reply::redirect(302, &home));
+    back.set(two.url("/")).unwrap();
+    let row = fetch(&one, &["--max-redirects", "4"]);
+    assert_eq!((error(&row), &row["attempts"], &row["redirects"]), ("redirect", &1.into(), &4.into()));
+    assert_eq!((one.requests().len(), two.requests().len(), &row["final_url"]), (3, 2, &Value::Null));
 }
 
 #[test]

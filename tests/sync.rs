@@ -273,6 +273,22 @@ fn behind_a_redirect_the_question_goes_to_where_the_file_came_from() {
 }
 
 #[test]
+fn behind_a_redirect_to_another_origin_too() {
+    let site = Site::new("list", "\"1\"");
+    let answers = site.clone();
+    let end = Server::start(move |request| answers.answer(request));
+    let location = end.url("/v1/a");
+    let door = Server::start(move |_| Reply::redirect(302, &location).field("ETag", "\"1\""));
+    let folder = Folder::new();
+    replaces(&folder, &door.url("/a"), b"list");
+    leaves_alone(&folder, &door.url("/a"), 304);
+    let asked = |server: &Server| -> Vec<_> {
+        server.requests().iter().map(|request| request.field("If-None-Match").map(str::to_owned)).collect()
+    };
+    assert_eq!((asked(&door), asked(&end)), (vec![None, None], vec![None, Some("\"1\"".to_owned())]));
+}
+
+#[test]
 fn a_mirror_is_asked_only_for_what_came_from_it() {
     let site = Site::new("list", "\"1\"");
     let broken = Arc::new(Mutex::new("/m"));

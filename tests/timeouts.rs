@@ -99,12 +99,33 @@ fn the_whole_attempt_has_a_limit() {
 
 #[test]
 fn the_limit_of_an_attempt_spans_its_redirects() {
-    let server = Server::start(|request| match request.target.as_str() {
-        "/end" => Reply::ok("x").after(ms(400)),
-        _ => Reply::redirect(302, "/end").after(ms(400)),
-    });
-    assert_timeout(&fetch(&server.url("/"), &["--max-time", "600ms"]), "total", 600);
-    assert_eq!(fetch(&server.url("/"), &["--max-time", "10s", "--timeout", "2s"])["ok"], true);
+    let other = Server::always(Reply::ok("x").after(ms(400)));
+    for end in ["/end", &other.url("/end")] {
+        let end = end.to_owned();
+        let server = Server::start(move |request| match request.target.as_str() {
+            "/end" => Reply::ok("x").after(ms(400)),
+            _ => Reply::redirect(302, &end).after(ms(400)),
+        });
+        assert_timeout(&fetch(&server.url("/"), &["--max-time", "600ms"]), "total", 600);
+        assert_eq!(fetch(&server.url("/"), &["--max-time", "10s", "--timeout", "2s"])["ok"], true);
+    }
+}
+
+#[test]
+fn a_host_is_not_taken_for_dead_that_slow_ones_left_no_time() {
+    let end = Server::always(Reply::ok("x").after(ms(400)));
+    let location = end.url("/");
+    let slow = Server::start(move |_| Reply::redirect(302, &location).after(ms(700)));
+    let args = ["-i", "-", "--json", "--discard", "-j1", "--max-time", "1s", "--retries", "0"];
+    let mut running = smolget().args(args).open_input().start();
+    // Three would be enough to give the host up, had it had the time. What follows in the list has the third begin.
+    (0..4).for_each(|n| running.feed(&slow.url(&format!("/{n}\n"))));
+    for _ in 0..3 {
+        assert_timeout(&running.row(), "total", 1000);
+    }
+    running.feed(&end.url("/own\n"));
+    running.end_input();
+    assert_eq!(running.wait().exits(1).row_of(&end.url("/own"))["ok"], true);
 }
 
 #[test]

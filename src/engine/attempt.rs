@@ -1,7 +1,8 @@
-//! One attempt: request, redirects, body.
+//! One attempt: request, redirects, body. It ends at a redirect to another origin, to go on when that may be asked.
 //!
 //! ```text
-//!  send ─▶ head ─┬▶ redirect ─▶ drain ─▶ send …
+//!  send ─▶ head ─┬▶ redirect ─▶ drain ─┬▶ send …
+//!                │                     └▶ another origin ─▶ a hop, for another shift
 //!                ├▶ 400 and above, or a redirect that is refused ─▶ drain ─▶ failed
 //!                ├▶ what comes after our part ─▶ joined to it
 //!                ├▶ another part of the file ─▶ failed
@@ -28,7 +29,7 @@ use super::retry;
 use super::route::Route;
 use super::run::Run;
 use super::target::{self, Inquiry, Target};
-use super::ticket::Shift;
+use super::ticket::{Hop, Past, Shift};
 use super::validators;
 use crate::config::Method;
 use crate::error::{Error, ErrorKind};
@@ -143,22 +144,28 @@ impl From<Error> for Setback {
     }
 }
 
-/// Makes one attempt to fetch `job` from `url`.
+/// Makes one attempt to fetch `job`, or goes on with one where a redirect has led to: nothing comes of it if another [`Hop`] is
+/// next.
 pub(super) async fn attempt(
     run: &Run,
     job: &Job,
-    url: &Url,
     target: Option<&Target<'_>>,
     leash: &mut Leash,
-    record: &mut Record,
+    past: &mut Past,
     shift: &mut Shift<'_>,
-) -> Result<Complete, Setback> {
-    record.status = None;
-    record.redirects = 0;
-    let mut route = Route::start(&run.config, &run.common, job, url)?;
-    record.attempts = record.attempts.saturating_add(1);
-    record.last_url = (*url != job.url).then(|| url.clone());
-    let mut url = Cow::Borrowed(url);
+) -> Result<Option<Complete>, Setback> {
+    let (start, hop) = (past.start_url(job), past.hop.take());
+    past.record.status = None;
+    if hop.is_none() {
+        past.record.redirects = 0;
+    }
+    let mut url = hop.map_or(Cow::Borrowed(start), |hop| Cow::Owned(hop.url));
+    past.record.last_url = (*url != job.url).then(|| url.as_ref().clone());
+    let mut route = Route::start(&run.config, &run.common, job, &url)?;
+    match &url {
+        Cow::Borrowed(_) => past.record.attempts = past.record.attempts.saturating_add(1),
+        Cow::Owned(hop) => route.follow(hop, false)?,
+    }
     let mut rest = match (&run.folder, target) {
         // Boxed, as all that few jobs need: each worker has room for the rest.
         (Some(folder), Some(target)) if run.config.goes_on() => {
@@ -166,7 +173,7 @@ pub(super) async fn attempt(
         }
         _ => None,
     };
-    record.part = rest.as_ref().map_or(0, |rest| rest.length);
+    past.record.part = rest.as_ref().map_or(0, |rest| rest.length);
     let mut may_ask = true;
     loop {
         let inquiry = match target {
@@ -184,7 +191,7 @@ pub(super) async fn attempt(
         let Received { head, body } = run.messages.received(sent).map_err(|error| unanswered(run, error))?;
         shift.answered();
         let max = run.config.max_redirects;
-        match redirect::judge(head.status(), head.values("location"), &url, record.redirects, max) {
+        match redirect::judge(head.status(), head.values("location"), &url, past.record.redirects, max) {
             Verdict::Final => {
                 let answer = Answer { head: &head, inquiry: inquiry.as_ref() };
                 let part = match (answer.judge(rest.as_deref(), body.length()), rest.take()) {
@@ -208,27 +215,31 @@ pub(super) async fn attempt(
                     drain(leash, body).await;
                     continue;
                 }
-                record.status = Some(head.status());
+                past.record.status = Some(head.status());
                 let is_joined = part.is_some();
                 match finish(run, job, target, leash, &answer, body, part).await {
                     // What was there may be what is wrong. It is gone by now.
                     Err(Setback { error, .. }) if is_joined && error.kind() == ErrorKind::Checksum => {
                         log::debug!("{}: {error}; asking for all of it", Shown(&url));
                     }
-                    end => return end,
+                    end => return end.map(Some),
                 }
             }
             Verdict::Refuse(error) => {
-                record.status = Some(head.status());
+                past.record.status = Some(head.status());
                 drain(leash, body).await;
                 return Err(error.into());
             }
             Verdict::Follow { url: next, same_origin } => {
                 log::debug!("{}: status {} leads to {}", Shown(&url), head.status(), Shown(&next));
                 drain(leash, body).await;
+                past.record.redirects += 1;
+                if !same_origin {
+                    past.hop = Some(Box::new(Hop { url: next, left: leash.left() }));
+                    return Ok(None);
+                }
+                past.record.last_url = Some(next.clone());
                 route.follow(&next, same_origin)?;
-                record.redirects += 1;
-                record.last_url = Some(next.clone());
                 url = Cow::Owned(next);
             }
         }

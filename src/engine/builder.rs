@@ -149,8 +149,8 @@ impl Builder {
     }
 
     /// How many transfers are in flight at once from one host, 1 to [`MAX_JOBS`]; no limit but that of all
-    /// [`jobs`](Self::jobs) unless set. A host is what a job's URL or mirror names, with its scheme and port; where a redirect
-    /// leads from there is not counted. Others' jobs overtake those that wait for their turn, some 256 jobs ahead at most.
+    /// [`jobs`](Self::jobs) unless set. A host is what a job's URL or mirror names, or a redirect, with its scheme and port.
+    /// Others' jobs overtake those that wait for their turn, some 256 jobs ahead at most.
     #[must_use]
     pub fn per_host(mut self, transfers: usize) -> Self {
         self.config.courtesy.per_host = Some(transfers.clamp(1, MAX_JOBS));
@@ -158,7 +158,8 @@ impl Builder {
     }
 
     /// How many attempts are begun a second at one host, within [`RATES`]; no limit unless set. They are spread evenly. A host is
-    /// as for [`per_host`](Self::per_host): of an attempt that is redirected, the further requests are not counted.
+    /// as for [`per_host`](Self::per_host): an attempt that is redirected to another counts there, too, and the further requests
+    /// at one host do not.
     #[must_use]
     pub fn rate(mut self, attempts_a_second: f64) -> Self {
         // What is no number is neither greater nor less, and becomes the least.

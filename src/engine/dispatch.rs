@@ -65,15 +65,9 @@ impl<'a> Dispatcher<'a> {
         loop {
             match self.ear.next() {
                 Ok(Report::Answered(lane)) => self.lanes.answered(lane),
-                Ok(Report::Ended { pass, contact, park, elsewhere, back }) => {
+                Ok(Report::Ended { pass, contact, park, back }) => {
                     let chance = || self.run.clock.chance();
-                    let own_park = park.filter(|_| elsewhere.is_none());
-                    let mut queued = self.lanes.ended(pass, contact, own_park, now, chance);
-                    if let (Some(park), Some(url)) = (park, elsewhere) {
-                        name_host(&mut self.host, Some(&url));
-                        queued = queued.max(self.lanes.park(&self.host, park, now));
-                    }
-                    if queued == Queued::Recall {
+                    if self.lanes.ended(pass, contact, park, now, chance) == Queued::Recall {
                         self.recall();
                     }
                     if let Some(Back { ticket, wait }) = back {

@@ -3,7 +3,8 @@
 //! ```text
 //!            ┌──────── tried again, or a mirror: Back ◀───────┐
 //!  ticket ───┴▶ attempt ─┬▶ failed ─▶ judged: may it pass? ───┤
-//!                        └▶ complete ─▶ outcome ◀─────────────┘ failed for good
+//!            ▲           ├▶ complete ─▶ outcome ◀─────────────┘ failed for good
+//!            └─── Back ◀─┴▶ led to another host
 //! ```
 //!
 //! It never gives up on the others: whatever goes wrong is this job's outcome.
@@ -75,9 +76,9 @@ fn done(run: &Run, job: &Job, past: Past, result: Result<Complete, Error>) -> Do
         Ok(Complete::Uncommitted(body)) => (Ok(body.kept()), Some(body)),
         Err(error) => (Err(error), None),
     };
-    let Past { start, record, .. } = past;
+    let Past { start, record, hop, .. } = past;
     // Redirects and mirrors are told only where they led away from the job's own URL.
-    let last_url = record.last_url.filter(|url| *url != job.url);
+    let last_url = hop.map(|hop| hop.url).or(record.last_url).filter(|url| *url != job.url);
     let outcome = Outcome {
         url: job.shown(),
         line: job.line,
@@ -135,11 +136,10 @@ async fn proceed(
     if run.stopper.is_stopped() {
         return End::Done(Err(run.stopper.in_flight()));
     }
-    let url = past.url(job);
     if let Outlook::Down(kind) = shift.outlook() {
-        let host = url.host_str().unwrap_or_default();
+        let host = past.url(job).host_str().unwrap_or_default();
         let how = if is_silence(kind) { "did not answer" } else { "could not be reached" };
-        let again = if past.record.attempts > 0 { " again" } else { "" };
+        let again = if past.failed > 0 { " again" } else { "" };
         let message = format!("{host} {how}, time after time, so this was not tried{again}; fetch it later");
         return give_up(job, past, Error::new(kind, message));
     }
@@ -147,12 +147,21 @@ async fn proceed(
         Ok(target) => target,
         Err(error) => return End::Done(Err(error)),
     };
-    leash.begin(run.config.limits.total);
-    let attempt = attempt(run, job, url, target.as_ref(), leash, &mut past.record, shift).await;
+    let (limit, left) = (run.config.limits.total, past.hop.as_ref().and_then(|hop| hop.left));
+    // Whoever led here took most of its time.
+    let is_hurried = left.zip(limit).is_some_and(|(left, limit)| left < limit / 2);
+    leash.begin(limit, left);
+    let attempt = attempt(run, job, target.as_ref(), leash, past, shift).await;
     leash.end();
     match attempt {
-        Ok(complete) => End::Done(Ok(complete)),
-        Err(setback) => judge(run, job, past, setback, shift),
+        Ok(Some(complete)) => End::Done(Ok(complete)),
+        Ok(None) => End::Again(Duration::ZERO),
+        Err(setback) => {
+            if !is_hurried || setback.error.phase() != Some(Phase::Total) {
+                shift.failed(&setback.error, retry::park(setback.status, setback.pause));
+            }
+            judge(run, job, past, setback)
+        }
     }
 }
 
@@ -170,12 +179,10 @@ async fn look<'n>(
 }
 
 /// What comes after an attempt that failed: another, a mirror, or nothing.
-fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback, shift: &mut Shift<'_>) -> End {
+fn judge(run: &Run, job: &Job, past: &mut Past, setback: Setback) -> End {
     let Setback { error, status, pause } = setback;
     past.count_failure();
     let chance = run.clock.chance();
-    let elsewhere = past.record.last_url.as_ref().filter(|_| past.record.redirects > 0);
-    shift.failed(&error, retry::park(status, pause), elsewhere);
     match retry::judge(&error, status, pause, past.failed, run.config.retries, chance) {
         Verdict::Again(wait) => {
             log::debug!("{}: {error}; trying again in {wait:?}", Shown(past.url(job)));
@@ -195,7 +202,7 @@ fn give_up(job: &Job, past: &mut Past, error: Error) -> End {
     match job.mirrors.get(next) {
         Some(mirror) if is_about_the_server(&error) => {
             log::debug!("{}: {error}; trying the mirror {}", Shown(&job.url), Shown(mirror));
-            (past.mirror, past.failed, past.part) = (Some(next), 0, 0);
+            (past.mirror, past.failed, past.part, past.hop) = (Some(next), 0, 0, None);
             End::Again(Duration::ZERO)
         }
         _ => End::Done(Err(error)),

@@ -39,12 +39,17 @@ impl Leash {
         Self { stopper: stopper.clone(), stopped: Box::pin(stopper.stopped()), total: None, pace: None }
     }
 
-    /// An attempt begins, and may take so long.
-    pub fn begin(&mut self, limit: Option<Duration>) {
+    /// An attempt begins, and may take so long; where it goes on, no more than is `left` of that.
+    pub fn begin(&mut self, limit: Option<Duration>, left: Option<Duration>) {
         self.total = limit.map(|limit| {
-            let until = Instant::now() + limit;
+            let until = Instant::now() + left.unwrap_or(limit);
             Total { limit, until, timer: Timer::at(until) }
         });
+    }
+
+    /// How long the attempt may still take, if there is a limit.
+    pub fn left(&self) -> Option<Duration> {
+        self.total.as_ref().map(|total| total.until.saturating_duration_since(Instant::now()))
     }
 
     /// The attempt is over: what follows has no limit.
@@ -145,7 +150,7 @@ mod tests {
             let mut leash = Leash::new(&stopper);
             assert_eq!(leash.hold(future::ready(1)).await.unwrap(), 1);
 
-            leash.begin(Some(Duration::from_millis(5)));
+            leash.begin(Some(Duration::from_millis(5)), None);
             let error = leash.hold(future::pending::<()>()).await.unwrap_err();
             assert_eq!(error.phase(), Some(Phase::Total));
 
@@ -159,8 +164,21 @@ mod tests {
     fn what_is_always_ready_does_not_outrun_its_limit() {
         async_io::block_on(async {
             let mut leash = Leash::new(&Stopper::new());
-            leash.begin(Some(Duration::ZERO));
+            leash.begin(Some(Duration::ZERO), None);
             assert!(leash.hold(future::ready(())).await.unwrap_err().is_timeout());
+        });
+    }
+
+    #[test]
+    fn an_attempt_that_goes_on_has_what_is_left_of_its_time_and_is_told_of_the_whole() {
+        async_io::block_on(async {
+            let (mut leash, limit) = (Leash::new(&Stopper::new()), Some(Duration::from_secs(60)));
+            assert_eq!(leash.left(), None);
+            leash.begin(limit, None);
+            assert!(leash.left() > Some(Duration::from_secs(50)) && leash.left() <= limit);
+            leash.begin(limit, Some(Duration::ZERO));
+            let error = leash.hold(future::ready(())).await.unwrap_err();
+            assert!(leash.left() == Some(Duration::ZERO) && error.to_string().contains("over 60 s"), "{error}");
         });
     }
 

@@ -15,7 +15,6 @@ use std::task::Context;
 use std::time::Duration;
 
 use async_channel::{Receiver, RecvError, Sender, TryRecvError};
-use surf::Url;
 
 use super::lanes::{LaneId, Pass};
 use super::standing::Contact;
@@ -36,8 +35,6 @@ pub(super) enum Report {
         contact: Contact,
         /// How long the host asks to be left alone.
         park: Option<Duration>,
-        /// Whose host asks so, where a redirect led to it.
-        elsewhere: Option<Box<Url>>,
         back: Option<Back>,
     },
 }
@@ -199,7 +196,7 @@ mod tests {
     }
 
     fn ended(pass: Pass) -> Report {
-        Report::Ended { pass, contact: Contact::Made, park: None, elsewhere: None, back: None }
+        Report::Ended { pass, contact: Contact::Made, park: None, back: None }
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! A job on its way: to a worker, back from it while it waits for another attempt, and to a worker again.
+//! A job on its way: to a worker, back from it while it waits for another attempt, or for the host that a redirect leads to,
+//! and to a worker again.
 //!
 //! ```text
 //!  list ─▶ Ticket ─▶ worker: one attempt ─┬▶ outcome
-//!             ▲                           └▶ Back: the ticket, and how long it is to wait
+//!             ▲             at one host   └▶ Back: the ticket, and how long it is to wait
 //!             └──────────── dispatcher ◀──────┘
 //! ```
 //!
@@ -35,7 +36,7 @@ pub(super) struct Ticket {
     pub entry: Entry,
     /// The name of its file, where bodies are saved.
     pub name: Option<Name>,
-    /// `None` until its first attempt has failed: most jobs never need it.
+    /// `None` until it comes back for the first time: most jobs never need it.
     pub past: Option<Box<Past>>,
     pub reply: Sender<Outcome>,
 }
@@ -54,6 +55,16 @@ pub(super) struct Past {
     /// The longest part that an attempt at that URL had to go on with.
     pub part: u64,
     pub record: Record,
+    /// Where the attempt goes on that a redirect has led to another host.
+    pub hop: Option<Box<Hop>>,
+}
+
+/// What is left of an attempt whose next request is for another host: that has its own turn.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub url: Url,
+    /// How long it may still take, if there is a limit.
+    pub left: Option<Duration>,
 }
 
 /// A ticket that is to come to a worker again.
@@ -71,7 +82,6 @@ pub(super) struct Shift<'a> {
     pass: Pass,
     contact: Contact,
     park: Option<Duration>,
-    elsewhere: Option<Box<Url>>,
     back: Option<Back>,
 }
 
@@ -104,14 +114,20 @@ impl Load for Box<Ticket> {
             }
             Entry::Rejected(rejected) => rejected.text.len(),
         };
-        USUAL_LOAD + texts
+        USUAL_LOAD + texts + self.past.as_ref().map_or(0, |past| past.load())
     }
 }
 
 impl Past {
     /// Of a job that begins now.
     pub fn begin() -> Self {
-        Self { start: Instant::now(), mirror: None, failed: 0, part: 0, record: Record::default() }
+        Self { start: Instant::now(), mirror: None, failed: 0, part: 0, record: Record::default(), hop: None }
+    }
+
+    /// What redirects have added: a server says how long a URL is.
+    fn load(&self) -> usize {
+        let hop = self.hop.as_ref().map_or(0, |hop| size_of::<Hop>() + hop.url.as_str().len());
+        hop + self.record.last_url.as_ref().map_or(0, |url| url.as_str().len())
     }
 
     /// Counts an attempt that failed. Whoever gets on is not hopeless, however often the connection is cut; but a part that was
@@ -127,15 +143,20 @@ impl Past {
         self.record.attempts > 0
     }
 
-    /// Which of the job's URLs is asked, or is next.
-    pub fn url<'j>(&self, job: &'j Job) -> &'j Url {
+    /// The URL that is next: one that a redirect led to, or one of the job's.
+    pub fn url<'a>(&'a self, job: &'a Job) -> &'a Url {
+        self.hop.as_ref().map_or_else(|| self.start_url(job), |hop| &hop.url)
+    }
+
+    /// Which of the job's URLs an attempt starts at.
+    pub fn start_url<'j>(&self, job: &'j Job) -> &'j Url {
         self.mirror.and_then(|mirror| job.mirrors.get(mirror)).unwrap_or(&job.url)
     }
 }
 
 impl<'a> Shift<'a> {
     pub fn begin(counter: &'a Counter, pass: Pass) -> Self {
-        Self { counter, pass, contact: Contact::Unknown, park: None, elsewhere: None, back: None }
+        Self { counter, pass, contact: Contact::Unknown, park: None, back: None }
     }
 
     /// What is expected of the host.
@@ -156,13 +177,12 @@ impl<'a> Shift<'a> {
         self.contact = Contact::Made;
     }
 
-    /// The attempt failed; the host asks to be left alone for `park`, or that of `elsewhere` if a redirect led there.
-    pub fn failed(&mut self, error: &Error, park: Option<Duration>, elsewhere: Option<&Url>) {
+    /// The attempt failed; the host asks to be left alone for `park`.
+    pub fn failed(&mut self, error: &Error, park: Option<Duration>) {
         if self.contact != Contact::Made {
             self.contact = Contact::of(error);
         }
         self.park = park;
-        self.elsewhere = elsewhere.filter(|_| park.is_some()).cloned().map(Box::new);
     }
 
     /// The ticket is to come again.
@@ -173,8 +193,8 @@ impl<'a> Shift<'a> {
 
 impl Drop for Shift<'_> {
     fn drop(&mut self) {
-        let (elsewhere, back) = (self.elsewhere.take(), self.back.take());
-        self.counter.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, elsewhere, back });
+        let back = self.back.take();
+        self.counter.tell(Report::Ended { pass: self.pass, contact: self.contact, park: self.park, back });
     }
 }
 
@@ -205,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tickets_load_is_all_that_its_list_says_of_it() {
+    fn a_tickets_load_is_all_that_its_list_and_servers_say_of_it() {
         fn load(change: impl FnOnce(&mut Job)) -> usize {
             let mut job = Job::new("http://h.example/").unwrap();
             change(&mut job);
@@ -218,6 +238,17 @@ mod tests {
             load(|job| job.headers.push(Header::parse(&format!("{}: {}", long(), long())).unwrap())) > plain + 10_000
         );
         assert!(load(|job| job.out = Some(long())) >= plain + 5000);
+        let led = |hop: bool, last: bool| {
+            let mut ticket =
+                Ticket::new(Entry::Job(Job::new("http://h.example/").unwrap()), async_channel::bounded(1).0);
+            let url = || Url::parse(&format!("http://h/{}", long())).unwrap();
+            let mut past = Past::begin();
+            past.hop = hop.then(|| Box::new(Hop { url: url(), left: None }));
+            past.record.last_url = last.then(url);
+            ticket.past = Some(Box::new(past));
+            ticket.load()
+        };
+        assert!(led(false, false) == plain && led(true, false) > plain + 5000 && led(true, true) > plain + 10_000);
         assert!(load(|job| job.mirrors.push(Url::parse(&format!("http://h/{}", long())).unwrap())) > plain + 5000);
     }
 }

@@ -102,7 +102,7 @@ pub(super) enum Supply {
 }
 
 /// Tickets that stay put once one ended, or that are to be [recalled](Lanes::recall) where they have not been begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Queued {
     Stay,
     Recall,
@@ -246,14 +246,6 @@ impl<T: Load> Lanes<T> {
             self.hasten(|later| later.lane == pass.lane);
         }
         if is_recalled { Queued::Recall } else { Queued::Stay }
-    }
-
-    /// A host, be it one of the list's or not, asks to be left alone for `park`.
-    pub fn park(&mut self, host: &str, park: Duration, now: Instant) -> Queued {
-        let id = self.lane_of(host, now);
-        let Some(lane) = self.lanes.get_mut(id.index()) else { return Queued::Stay };
-        lane.parked = lane.parked.max(Some(now + park));
-        if lane.out > 0 { Queued::Recall } else { Queued::Stay }
     }
 
     /// The run is over: everything may go, at once.

@@ -98,10 +98,21 @@ fn others_overtake_a_host_that_is_left_alone_until_it_may_be_asked() {
 fn a_host_that_a_redirect_led_to_is_left_alone_if_it_asks_so() {
     let (mut lanes, now) = lanes(8);
     prove(&mut lanes, "first", now);
-    assert_eq!(lanes.park("second", 9 * SECOND, now), Queued::Stay);
-    assert!(lanes.admit("first", 1, now).is_some() && lanes.admit("second", 2, now).is_none());
-    assert_eq!((next(&mut lanes, now), next(&mut lanes, now + 9 * SECOND)), (None, Some(2)));
-    assert_eq!(lanes.park("second", 9 * SECOND, now + 9 * SECOND), Queued::Recall);
+    let (ticket, pass) = lanes.admit("first", 1, now).unwrap();
+    end(&mut lanes, pass, Contact::Made, now);
+    lanes.give_back("second", pass, Duration::ZERO, ticket, now);
+    let (ticket, pass) = lanes.next(now).unwrap();
+    assert_eq!((ticket, pass.outlook), (1, Outlook::Unknown));
+    assert_eq!(lanes.ended(pass, Contact::Made, Some(9 * SECOND), now, || 1.0), Queued::Stay);
+    assert!(lanes.admit("first", 2, now).is_some() && lanes.admit("second", 3, now).is_none());
+    // It starts anew, and comes to the host that asks so before those that are behind it in the list.
+    lanes.give_back("first", pass, 9 * SECOND, ticket, now);
+    let then = now + 9 * SECOND;
+    assert_eq!(lanes.next(now).map(|(ticket, _)| ticket), None);
+    let (ticket, pass) = lanes.next(then).unwrap();
+    end(&mut lanes, pass, Contact::Made, then);
+    lanes.give_back("second", pass, Duration::ZERO, ticket, then);
+    assert_eq!([next(&mut lanes, then), next(&mut lanes, then)], [Some(1), Some(3)]);
 }
 
 #[test]
@@ -294,7 +305,8 @@ fn the_list_is_read_as_far_as_there_are_workers_and_further_when_some_are_idle()
 fn patience_is_had_once_and_not_before_each_ticket_that_overtakes() {
     let (mut lanes, now) = lanes(1);
     prove(&mut lanes, "b", now);
-    lanes.park("a", 100 * SECOND, now);
+    let (_, pass) = lanes.admit("a", 0, now).unwrap();
+    lanes.ended(pass, Contact::Made, Some(100 * SECOND), now, || 1.0);
     assert!(lanes.admit("a", 0, now).is_none() && !lanes.wants_more(now));
     let then = now + PATIENCE;
     for n in 1..100 {
@@ -307,8 +319,7 @@ fn patience_is_had_once_and_not_before_each_ticket_that_overtakes() {
     let later = then + 100 * SECOND;
     let (_, pass) = lanes.next(later).unwrap();
     assert!(lanes.wants_more(later));
-    end(&mut lanes, pass, Contact::Made, later);
-    lanes.park("a", SECOND, later);
+    lanes.ended(pass, Contact::Made, Some(SECOND), later, || 1.0);
     assert!(lanes.admit("a", 0, later).is_none() && !lanes.wants_more(later));
 }
 
