@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use nix::sys::signal::{SigSet, Signal as Named};
 use rustix::process::Signal;
 use support::{Folder, Output, Reply, Running, Server, eventually, ms, smolget};
 
@@ -288,6 +289,17 @@ fn the_deadline_ends_the_command_and_the_last_one_is_run_all_the_same() {
     assert_eq!(said(&output, "smolget: --exec for ./b: "), "`sleep`: not run, since the run was stopped");
     assert_eq!(said(&output, "1"), "");
     assert_eq!(output.summary().ok, 2);
+}
+
+#[test]
+fn the_end_of_a_command_is_seen_though_whoever_began_the_run_has_blocked_its_signal() {
+    let server = Server::always(Reply::ok("x"));
+    let child = SigSet::from(Named::SIGCHLD);
+    let run = smolget().args(["--exec", "true", "--on-done", "true"]).arg(server.url("/a"));
+    child.thread_block().unwrap();
+    let run = run.start();
+    child.thread_unblock().unwrap();
+    run.wait().exits(0);
 }
 
 #[test]

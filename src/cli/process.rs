@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 
 use futures_lite::future::poll_fn;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::{SigSet, Signal as Ignored};
+use nix::sys::signal::{SigSet, Signal as Named};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
 /// The descriptors of the standard streams.
@@ -122,10 +122,18 @@ impl Running {
     }
 }
 
+/// Has SIGCHLD come though whoever began this process has blocked it, which it would have inherited. To be called before there
+/// is another thread.
+pub fn unblock() -> io::Result<()> {
+    let mut blocked = SigSet::empty();
+    blocked.add(Named::SIGCHLD);
+    Ok(blocked.thread_unblock()?)
+}
+
 /// No signal blocked, and SIGPIPE, which every Rust program ignores, not ignored.
 fn usual_signals() -> nix::Result<PosixSpawnAttr> {
     let mut ignored = SigSet::empty();
-    ignored.add(Ignored::SIGPIPE);
+    ignored.add(Named::SIGPIPE);
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_sigdefault(&ignored)?;
     attributes.set_sigmask(&SigSet::empty())?;

@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::pending;
 use std::io::{self, IsTerminal as _};
-use std::process;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,7 @@ use super::jobs::{self, Jobs};
 use super::memory;
 use super::normalise::spelled;
 use super::options::{Chatter, Options, Tls};
-use super::process::Running;
+use super::process::{self, Running};
 use super::progress::Progress;
 use super::report::{Report, Tally};
 use super::writer::Writer;
@@ -105,6 +104,9 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
     let signals = [Signal::Int, Signal::Term, Signal::Child];
     let commands = usize::from(options.exec.is_some() || options.on_done.is_some());
     let signals = Signals::new(&signals[..2 + commands]).map_err(cannot)?;
+    if commands > 0 {
+        process::unblock().map_err(cannot)?;
+    }
 
     let unread = Arc::new(OnceLock::new());
     let unfinished: Vec<_> = lists.iter().map(List::unfinished).collect();
@@ -193,7 +195,7 @@ async fn watch<T>(mut signals: Signals, console: &Console, board: &Board) -> T {
             }
             board.running.signal(Sent::TERM);
             console.try_clear();
-            process::exit(status.into());
+            std::process::exit(status.into());
         }
         first = Some(Instant::now());
         board.caught.set(Some(status));
