@@ -5,9 +5,11 @@
 mod support;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::{SigSet, Signal as Named};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
 use support::{Folder, Output, Reply, Running, Server, eventually, ms, smolget};
 
@@ -300,6 +302,24 @@ fn the_end_of_a_command_is_seen_though_whoever_began_the_run_has_blocked_its_sig
     let run = run.start();
     child.thread_unblock().unwrap();
     run.wait().exits(0);
+}
+
+#[test]
+fn files_that_are_left_out_wait_no_longer_than_one_for_standard_error() {
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    let folder = Folder::new();
+    let server = Server::always(Reply::ok("x"));
+    let run = folder.smolget().args(["-q", "-d", "out", "--exec", "sh -c 'echo >begun; exec sleep 60'"]);
+    let mut run = run.args((0..30).map(|n| server.url(&format!("/{n}")))).stderr(writer.try_clone().unwrap()).start();
+    eventually("the command", || folder.path().join("begun").exists());
+    server.wait_for_requests(30);
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'\n'; 4096]).is_ok() {}
+    run.signal(Signal::TERM);
+    let since = std::time::Instant::now();
+    eventually("the end of the run", || !run.is_running());
+    assert!(since.elapsed() < ms(10_000), "{:?}", since.elapsed());
+    run.wait().exits(143);
 }
 
 #[test]

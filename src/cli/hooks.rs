@@ -23,13 +23,10 @@ use super::console::Console;
 use super::process::Texts;
 use super::report::Tally;
 use super::row;
-use super::run::{Board, TICK};
+use super::run::{Board, PATIENCE, TICK};
 
 /// How long a command that was told to end may take for that: less than procd waits before it kills (5 s).
 const GRACE: Duration = Duration::from_secs(3);
-
-/// How often a run that is to end offers what it has to tell to a standard error that takes nothing.
-const PATIENCE: u32 = 10;
 
 /// A command: words, and the option that names it.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,11 +84,15 @@ impl Command {
         let (option, program) = (self.option, self.words.first().map(CStr::to_string_lossy).unwrap_or_default());
         let (of, file) = order.file.as_deref().map_or(("", ""), |file| (" for ", file));
         let failure = format!("smolget: {option}{of}{}: `{}`: {why}\n", escape(file), escape(&program));
-        let mut patience = PATIENCE;
-        while !console.try_say(&failure) && patience > 0 {
+        while !console.try_say(&failure) {
+            let patience = board.patience.get();
+            if patience == 0 {
+                return;
+            }
             Timer::after(TICK).await;
-            patience -= u32::from(board.is_to_end());
+            board.patience.set(patience - u32::from(board.is_to_end()));
         }
+        board.patience.set(PATIENCE);
     }
 }
 

@@ -40,6 +40,9 @@ const ECHO: Duration = Duration::from_millis(20);
 /// Between two drawings of the progress line, and between two attempts to say something.
 pub const TICK: Duration = Duration::from_millis(100);
 
+/// How often a run that is to end offers what it has to tell of commands to a standard error that takes nothing.
+pub const PATIENCE: u32 = 10;
+
 /// The columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
 
@@ -55,6 +58,8 @@ pub struct Board {
     pub running: Running,
     /// Whether one has failed, or was left out.
     pub command_failed: Cell<bool>,
+    /// How often what is told of commands is still offered to a standard error that takes nothing, once the run is to end.
+    pub patience: Cell<u32>,
 }
 
 impl Board {
@@ -66,6 +71,7 @@ impl Board {
             terminal_taken: Cell::default(),
             running: Running::default(),
             command_failed: Cell::default(),
+            patience: Cell::new(PATIENCE),
         }
     }
 
