@@ -323,6 +323,19 @@ fn files_that_are_left_out_wait_no_longer_than_one_for_standard_error() {
 }
 
 #[test]
+fn a_signal_ends_the_last_command_also_after_the_deadline() {
+    let server = Server::silent();
+    let folder = Folder::new();
+    let run = folder.smolget().args(["--deadline", "0.2", "--on-done", "sh -c 'echo >begun; exec sleep 60'"]);
+    let run = run.arg(server.url("/a")).start();
+    eventually("the command", || folder.path().join("begun").exists());
+    run.signal(Signal::TERM);
+    let output = run.wait().exits(143);
+    assert_eq!(said(&output, "smolget: --on-done: "), "`sh`: ended by signal 15");
+    assert!(output.took < ms(30_000), "{:?}", output.took);
+}
+
+#[test]
 fn files_that_were_saved_before_the_first_failure_have_their_commands() {
     let server = Server::start(|request| match request.target.as_str() {
         "/bad" => Reply::status(404),

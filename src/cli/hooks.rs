@@ -110,11 +110,11 @@ fn complaint(ended: io::Result<WaitStatus>) -> Option<String> {
     Some(format!("{how} {number}"))
 }
 
-/// Ends the command that runs once the run is to end. One that is begun only then has all the time it wants, short of a second
-/// signal. Never done.
+/// Ends the command that runs at the first signal, and at the deadline. One that is begun after either may go on, until the other
+/// comes or a second signal. Never done.
 async fn stop<T>(board: &Board) -> T {
-    let is_late = board.is_to_end();
-    poll_fn(|_| if board.is_to_end() && !is_late { Poll::Ready(()) } else { Poll::Pending }).await;
+    let before = board.ends();
+    poll_fn(|_| if board.ends() == before { Poll::Pending } else { Poll::Ready(()) }).await;
     for signal in [Signal::TERM, Signal::KILL] {
         board.running.signal(signal);
         Timer::after(GRACE).await;

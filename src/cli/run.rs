@@ -77,7 +77,12 @@ impl Board {
 
     /// Whether someone waits for the run to end: whoever sent a signal or set a deadline.
     pub fn is_to_end(&self) -> bool {
-        self.caught.get().is_some() || self.stopper.is_past_deadline()
+        self.ends().contains(&true)
+    }
+
+    /// Who does: whoever sent a signal, and whoever set a deadline.
+    pub fn ends(&self) -> [bool; 2] {
+        [self.caught.get().is_some(), self.stopper.is_past_deadline()]
     }
 
     /// Whether not all went well: a list that was not read to its end in time counts as a job that failed.
