@@ -166,6 +166,30 @@ fn the_jobs_that_failed_are_listed_though_nobody_reads_of_them() {
 }
 
 #[test]
+fn a_job_that_failed_is_listed_though_the_terminal_is_held_still() {
+    let server = Server::start(|request| match request.target.as_str() {
+        "/held" => Reply::ok("part").length(100).hold(),
+        _ => Reply::status(404),
+    });
+    let terminal = Terminal::new();
+    let run = smolget().args(["-i", "-", "--discard", "-j2", "--failed", "again"]).open_input();
+    let mut running = run.stdout(terminal.line()).stderr(terminal.line()).start();
+    running.feed(&server.url("/held\n\n"));
+    server.wait_for_requests(1);
+    // A progress line is there then, which is in the way of what is told.
+    thread::sleep(ms(500));
+    tcflow(terminal.line(), Action::OOff).unwrap();
+    running.feed(&server.url("/gone\n\n"));
+    server.wait_for_requests(2);
+    thread::sleep(ms(500));
+    running.signal(Signal::TERM);
+    ends_soon(&mut running, Instant::now());
+    let output = running.wait().exits(143);
+    let listed = String::from_utf8(output.file("again")).unwrap();
+    assert_eq!(listed, ["/gone\n", "/held\n"].map(|target| server.url(target)).concat());
+}
+
+#[test]
 fn a_reader_that_comes_back_after_a_signal_gets_every_row() {
     let server = Server::always(Reply::ok("x"));
     let (reader, writer) = full_pipe();

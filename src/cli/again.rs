@@ -49,11 +49,10 @@ impl Again {
     /// Takes note of an outcome that is to be told after those before it: until then it is one that failed if it has, or if it
     /// brings a body.
     pub fn expect(&self, outcome: &Outcome) {
-        let row = Row::from(outcome);
-        let text = match (outcome.result(), &row.end) {
-            (Ok(Kept::Held(_)), _) => text(&row, "standard output did not take it"),
-            (_, End::Failed { message, .. }) => text(&row, message),
-            _ => String::new(),
+        let text = match outcome.result() {
+            Ok(Kept::Held(_)) => text(&Row::from(outcome), "standard output did not take it"),
+            Ok(_) => String::new(),
+            Err(error) => text(&Row::from(outcome), &error.to_string()),
         };
         self.list().untold.push_back(text);
     }

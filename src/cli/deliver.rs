@@ -124,6 +124,7 @@ impl<'a> Delivery<'a> {
     /// Reports a batch; the report afterwards.
     async fn report(&mut self, mut report: Report, writer: &mut Writer, batch: Vec<Outcome>) -> Result<Report, String> {
         if report.has_news(&batch) {
+            report.expect(&batch);
             self.board.terminal_taken.set(report.is_on_terminal());
             let written = self.wait_for(writer.write(report, batch)).await;
             report =

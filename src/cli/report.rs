@@ -101,6 +101,13 @@ impl Report {
         self.again.clone()
     }
 
+    /// Takes note of outcomes that are to be written next: that may never be done. It doesn't block.
+    pub fn expect(&self, outcomes: &[Outcome]) {
+        if let Some(again) = &self.again {
+            outcomes.iter().for_each(|outcome| again.expect(outcome));
+        }
+    }
+
     /// Takes note that no batch comes after the next one.
     pub fn end(&mut self) {
         self.has_ended = true;
@@ -122,10 +129,6 @@ impl Report {
     pub fn write(&mut self, outcomes: Vec<Outcome>) {
         if self.terminal {
             self.console.clear();
-        }
-        // A body may never be taken, nor anything after it.
-        if let (Some(again), Output::Bodies | Output::BodiesAndRows) = (&self.again, self.output) {
-            outcomes.iter().for_each(|outcome| again.expect(outcome));
         }
         for outcome in outcomes {
             let row = Row::from(&outcome);
