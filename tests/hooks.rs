@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use nix::sys::signal::{SigSet, Signal as Named};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
+use support::terminal::Terminal;
 use support::{Folder, Output, Reply, Running, Server, eventually, ms, smolget};
 
 /// A run of five URLs, one after the other, of which `command` is run for the first one now.
@@ -102,6 +103,31 @@ fn transfers_go_on_while_a_command_runs() {
     folder.write("go", "");
     run.wait().exits(0);
     assert!(folder.path().join("ended").exists());
+}
+
+#[test]
+fn no_progress_is_shown_while_a_command_runs() {
+    let server = Server::start(|request| match request.target.as_str() {
+        "/held" => Reply::ok("part").length(100).hold(),
+        _ => Reply::ok("x"),
+    });
+    let terminal = Terminal::new();
+    let folder = Folder::new();
+    let run = folder.smolget().args([
+        "--exec",
+        "sh -c 'printf A; sleep 0.5; echo B'",
+        "--on-done",
+        "sh -c 'sleep 0.3; echo C'",
+    ]);
+    let mut run = run.args([server.url("/held"), server.url("/a")]).stderr(terminal.line()).start();
+    eventually("the file", || folder.path().join("a").exists());
+    std::thread::sleep(ms(1500));
+    run.signal(Signal::TERM);
+    eventually("the end of the run", || !run.is_running());
+    run.wait().exits(143);
+    let shown = terminal.shown();
+    // Before and after there is one.
+    assert!(shown.contains("AB\r\n\r") && shown.contains("C\r\n"), "{shown:?}");
 }
 
 #[test]

@@ -114,6 +114,11 @@ impl Running {
         }
     }
 
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.pid.get().is_some()
+    }
+
     /// Sends it a signal, if it is still there.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid.get() {

@@ -226,7 +226,8 @@ async fn draw<T>(chatter: Chatter, traffic: Traffic, console: &Console, board: &
     loop {
         Timer::after(TICK).await;
         let line = progress.line(started.elapsed(), traffic.take(), board.tally.get(), width());
-        if !board.terminal_taken.get() {
+        // Nobody can tell where a command has left the cursor.
+        if !board.terminal_taken.get() && !board.running.is_there() {
             console.draw(line);
         }
     }
