@@ -131,6 +131,46 @@ fn no_progress_is_shown_while_a_command_runs() {
 }
 
 #[test]
+fn rows_come_while_a_command_runs() {
+    let server =
+        Server::start(|request| if request.target == "/gone" { Reply::status(404) } else { Reply::ok("four") });
+    let folder = Folder::new();
+    let command = "sh -c 'echo $SMOLGET_FILE >>told; while [ ! -e go ]; do sleep 0.01; done'";
+    let mut run =
+        folder.smolget().args(["-j", "1", "--json", "--retries", "0", "--exec", command]).open_input().start();
+    for target in ["/a", "/gone", "/b", "/c"] {
+        run.feed(&server.url(&format!("{target}\n\n")));
+        assert_eq!(run.row()["url"], server.url(target));
+    }
+    eventually("the first command", || told(&folder) == ["./a"]);
+    folder.write("go", "");
+    run.end_input();
+    run.wait().exits(1);
+    assert_eq!(told(&folder), ["./a", "./b", "./c"]);
+}
+
+#[test]
+fn files_that_are_left_out_are_named_though_nobody_takes_the_rows() {
+    let server = Server::always(Reply::ok("x"));
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'\n'; 4096]).is_ok() {}
+    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    let folder = Folder::new();
+    let run =
+        folder.smolget().args(["-j", "2", "--json", "-d", "out", "--exec", "touch ran", "--on-done", "touch ended"]);
+    let run = run.args((0..300).map(|n| server.url(&format!("/{n}")))).stdout(writer).start();
+    server.wait_for_requests(20);
+    run.signal(Signal::TERM);
+    let output = run.wait().exits(143);
+    let names = folder.names();
+    for file in names.iter().filter(|name| name.starts_with("out/")) {
+        said(&output, &format!("smolget: --exec for {file}: `touch`: not run"));
+    }
+    assert!(names.len() > 10 && names.contains(&"ended".to_owned()) && !names.contains(&"ran".to_owned()), "{names:?}");
+}
+
+#[test]
 fn what_a_command_writes_is_on_standard_error_and_it_has_nothing_to_read() {
     let server = Server::always(Reply::ok("x"));
     let command = "sh -c 'echo out; echo err >&2; cat'";
@@ -358,6 +398,15 @@ fn a_signal_ends_the_last_command_also_after_the_deadline() {
     run.signal(Signal::TERM);
     let output = run.wait().exits(143);
     assert_eq!(said(&output, "smolget: --on-done: "), "`sh`: ended by signal 15");
+    assert!(output.took < ms(30_000), "{:?}", output.took);
+}
+
+#[test]
+fn the_deadline_ends_the_last_command_too() {
+    let server = Server::always(Reply::ok("x"));
+    let run = smolget().args(["--deadline", "1", "--on-done", "sleep 60"]).arg(server.url("/a")).run();
+    let output = run.exits(1);
+    assert_eq!(said(&output, "smolget: --on-done: "), "`sleep`: ended by signal 15");
     assert!(output.took < ms(30_000), "{:?}", output.took);
 }
 

@@ -1,7 +1,7 @@
 //! Outcomes → batches, each reported while the next is gathered.
 //!
-//! It keeps the engine going whatever the writer waits for, and knows when waiting has become pointless. It writes
-//! nothing itself.
+//! It keeps the engine and the commands going whatever the writer waits for, and knows when waiting has become pointless.
+//! It writes nothing itself.
 
 use std::future::Future;
 use std::mem;
@@ -19,6 +19,7 @@ use super::hooks::{Command, Order};
 use super::options::Output;
 use super::report::Report;
 use super::run::Board;
+use super::turns::Turns;
 use super::waiting::Taken;
 use super::writer::Writer;
 
@@ -43,7 +44,8 @@ pub struct Delivery<'a> {
     board: &'a Board,
     /// What is run for each saved file.
     exec: Option<&'a Command>,
-    console: &'a Console,
+    /// The commands that are still to be run.
+    turns: Turns<'a>,
 }
 
 impl<'a> Delivery<'a> {
@@ -57,10 +59,10 @@ impl<'a> Delivery<'a> {
         console: &'a Console,
     ) -> Self {
         let most = if matches!(output, Output::Bodies | Output::BodiesAndRows) { BATCH_OF_BODIES } else { BATCH };
-        Self { outcomes, batch: Vec::new(), most, taken, board, exec, console }
+        Self { outcomes, batch: Vec::new(), most, taken, board, exec, turns: Turns::new(board, console) }
     }
 
-    /// Reports every outcome of the run, then those of jobs that it has left `unfinished`.
+    /// Reports every outcome of the run, then those of jobs that it has left `unfinished`. All commands have ended then.
     ///
     /// # Errors
     ///
@@ -73,19 +75,23 @@ impl<'a> Delivery<'a> {
     ) -> Result<(), String> {
         let again = report.again();
         let delivered = self.try_deliver(report, writer, &mut unfinished).await;
-        if let (Err(_), Some(again)) = (&delivered, again) {
-            // The run ends, and nobody is told of it: this list is what is left.
+        if delivered.is_err() && (again.is_some() || self.exec.is_some()) {
+            // The run ends, and nobody is told of it: that list and the commands are what is left.
             self.board.stopper.stop();
             loop {
                 let batch = self.next().await;
                 if batch.is_empty() {
                     break;
                 }
-                batch.iter().for_each(|outcome| again.expect(outcome));
+                again.iter().for_each(|again| batch.iter().for_each(|outcome| again.expect(outcome)));
+                self.order(self.orders(&batch)).await;
             }
-            unfinished.for_each(|outcome| again.expect(&outcome));
-            again.finish();
+            if let Some(again) = again {
+                unfinished.for_each(|outcome| again.expect(&outcome));
+                again.finish();
+            }
         }
+        self.end_turns().await;
         delivered
     }
 
@@ -100,15 +106,11 @@ impl<'a> Delivery<'a> {
             if batch.is_empty() {
                 break;
             }
-            let mut orders = Vec::new();
-            if self.exec.is_some() {
-                // The last one first: they are taken from the end.
-                batch.iter().rev().for_each(|outcome| orders.extend(Order::for_saved(outcome)));
-            }
-            report = self.report(report, writer, batch).await?;
-            while let Some((exec, order)) = self.exec.zip(orders.pop()) {
-                self.wait_in_turn(exec.run(order, self.board, self.console)).await;
-            }
+            let orders = self.orders(&batch);
+            let reported = self.report(report, writer, batch).await;
+            // Also where nobody could be told: those that are left out are named.
+            self.order(orders).await;
+            report = reported?;
         }
         report.end();
         report = self.report(report, writer, unfinished.collect()).await?;
@@ -117,7 +119,12 @@ impl<'a> Delivery<'a> {
 
     /// The next batch, empty after the last.
     async fn next(&mut self) -> Vec<Outcome> {
-        poll_fn(|cx| gather(&mut self.outcomes, &mut self.batch, self.most, cx)).await;
+        poll_fn(|cx| {
+            let gathered = gather(&mut self.outcomes, &mut self.batch, self.most, cx);
+            let _ = self.turns.poll(cx);
+            gathered
+        })
+        .await;
         mem::take(&mut self.batch)
     }
 
@@ -141,15 +148,37 @@ impl<'a> Delivery<'a> {
         Ok(report)
     }
 
-    /// Waits for a command to end, with the run going on first.
-    async fn wait_in_turn(&mut self, ended: impl Future<Output = ()>) {
-        let mut ended = pin!(ended);
-        poll_fn(|cx| {
-            let _ = gather(&mut self.outcomes, &mut self.batch, self.most, cx);
-            self.outcomes.drive(cx);
-            ended.as_mut().poll(cx)
-        })
+    /// What is to be run for the files of a batch.
+    fn orders(&self, batch: &[Outcome]) -> Vec<Order> {
+        self.exec.map_or_else(Vec::new, |_| batch.iter().filter_map(Order::for_saved).collect())
+    }
+
+    /// Has commands run for files, and waits if too many of them wait.
+    async fn order(&mut self, orders: Vec<Order>) {
+        let Some(exec) = self.exec else { return };
+        orders.into_iter().for_each(|order| self.turns.add(exec, order));
+        poll_fn(
+            |cx| if self.go_on(cx).is_pending() && self.turns.are_many() { Poll::Pending } else { Poll::Ready(()) },
+        )
         .await;
+    }
+
+    /// Runs the last command, to its end.
+    pub async fn run_last(&mut self, command: &'a Command, order: Order) {
+        self.turns.add(command, order);
+        self.end_turns().await;
+    }
+
+    /// Waits until no command is left.
+    async fn end_turns(&mut self) {
+        poll_fn(|cx| self.go_on(cx)).await;
+    }
+
+    /// Lets the run go on, and then the commands; ready when none of those is left.
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = gather(&mut self.outcomes, &mut self.batch, self.most, cx);
+        self.outcomes.drive(cx);
+        self.turns.poll(cx)
     }
 
     /// Waits for something to be written, with the run going on; `None` if the run is to end and nothing moves any more.
@@ -163,8 +192,7 @@ impl<'a> Delivery<'a> {
             if let Poll::Ready(result) = written.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            let _ = gather(&mut self.outcomes, &mut self.batch, self.most, cx);
-            self.outcomes.drive(cx);
+            let _ = self.go_on(cx);
             if self.board.is_to_end() { stuck.as_mut().poll(cx).map(|()| None) } else { Poll::Pending }
         })
         .await

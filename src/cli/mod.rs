@@ -20,6 +20,7 @@ mod proxies;
 pub mod report;
 mod row;
 pub mod run;
+mod turns;
 mod values;
 mod waiting;
 mod writer;

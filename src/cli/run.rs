@@ -138,7 +138,7 @@ pub async fn run(options: Options, console: &Console) -> Result<u8, Failure> {
         board.terminal_taken.set(true);
         let status = || status(board.caught.get(), !fatal.is_empty(), failed || board.command_failed.get());
         if let Some(command) = &options.on_done {
-            command.run(Order::for_end(board.tally.get(), status()), &board, console).await;
+            delivery.run_last(command, Order::for_end(board.tally.get(), status())).await;
         }
         delivery.wait_for(say_last(&fatal, summary, console)).await;
         status()
