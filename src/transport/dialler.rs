@@ -60,8 +60,13 @@ impl Dialler {
             None => url.host().zip(url.port_or_known_default()),
         };
         let (host, port) = place.ok_or_else(|| Error::new(ErrorKind::Url, "the URL names no host"))?;
-        match self.host(&mut Budget::new(within), host.clone(), port).await {
-            Err(error) if is_refused(&error) && !is_here(&host) => Ok(()),
+        let budget = &mut Budget::new(within);
+        match self.host(budget, host.clone(), port).await {
+            Err(error) if is_refused(&error) => {
+                // It was asked for just now, and so is at hand.
+                let addresses = budget.spend(Phase::Dns, self.resolver.addresses(host, port)).await??;
+                if is_remote(&addresses) { Ok(()) } else { Err(error) }
+            }
             connected => connected.map(drop),
         }
     }
@@ -162,15 +167,30 @@ fn is_refused(error: &Error) -> bool {
     source.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// Whether a host is this machine, by what it is called.
-fn is_here(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
+/// Whether none of these addresses is one by which a machine means itself.
+fn is_remote(addresses: &[IpAddr]) -> bool {
+    let mut addresses = addresses.iter().map(IpAddr::to_canonical);
+    !addresses.any(|address| address.is_loopback() || address.is_unspecified())
 }
 
 fn connect_error(error: io::Error, port: u16) -> Error {
     Error::new(ErrorKind::Connect, format!("no connection to port {port}: {error}")).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_itself_by_whatever_address() {
+        let is_remote = |addresses: &[&str]| {
+            let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            is_remote(&addresses)
+        };
+        for here in ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"] {
+            assert!(!is_remote(&[here]), "{here}");
+            assert!(!is_remote(&["192.0.2.1", here]), "{here}");
+        }
+        assert!(is_remote(&["192.0.2.1", "2001:db8::1", "10.0.0.1", "::ffff:10.0.0.1"]));
+    }
 }
