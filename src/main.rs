@@ -10,7 +10,7 @@ use cli::args::{self, Asked};
 use cli::console::Console;
 use cli::failure::Failure;
 use cli::options::Options;
-use cli::{logging, report, run};
+use cli::{descriptors, logging, report, run};
 
 fn main() -> ExitCode {
     let console = Console::stderr();
@@ -28,6 +28,7 @@ fn smolget(console: &Console) -> Result<u8, Failure> {
         Asked::Text(text) => return report::print(&text),
     };
     logging::start(options.verbosity, console.clone());
+    descriptors::suffice()?;
     smolget::block_on(Box::pin(run::run(*options, console)))
 }
 

@@ -3,7 +3,21 @@
 //! The limit is raised as far as it has to be and may be. Where that is not enough, fewer workers that finish are better than
 //! many that fail.
 
+use std::io;
+use std::os::fd::AsFd as _;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::failure::Failure;
+
+/// What any run gets by with: all of what is there beside the workers, and two for one transfer.
+const LEAST: u64 = 18;
+
+/// How many of these may be open before: the standard streams, and one that the process was given.
+const OPEN: u64 = 4;
+
+/// With so many it does, whatever else this process was given.
+const ENOUGH: u64 = 64;
 
 /// What takes descriptors in a run: how many for each worker, and for the rest together.
 #[derive(Debug, Clone, Copy)]
@@ -44,21 +58,43 @@ impl Need {
     }
 }
 
+/// Whether there is room for what any run has open at the least; only that is tried which a limit as low leaves in doubt.
+///
+/// # Errors
+///
+/// A failure that tells how many there have to be.
+pub fn suffice() -> Result<(), Failure> {
+    if raise(ENOUGH) >= ENOUGH {
+        return Ok(());
+    }
+    let room: io::Result<Vec<_>> = (OPEN..LEAST).map(|_| io::stderr().as_fd().try_clone_to_owned()).collect();
+    room.map(drop).map_err(|_| Failure::Run(format!("too few open files: a run takes {LEAST}; raise ulimit -n")))
+}
+
 /// As many of the wanted workers as there will be descriptors for; at least one.
 pub fn afford(wanted: usize, need: Need) -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let Some(current) = limit.current else { return wanted };
     let needed = need.of(wanted);
-    if current >= needed {
+    let limit = raise(needed);
+    if limit >= needed {
         return wanted;
     }
-    let raised = limit.maximum.map_or(needed, |most| most.min(needed)).max(current);
-    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
-    let affordable = need.workers(if set.is_ok() { raised } else { current });
+    let affordable = need.workers(limit);
     if affordable < wanted {
         log::warn!("{affordable} transfers at once instead of {wanted}: open files are limited; raise ulimit -n");
     }
     affordable.min(wanted)
+}
+
+/// Raises the limit as far as it has to be and may be; what it is then.
+fn raise(needed: u64) -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    if current >= needed {
+        return current;
+    }
+    let raised = limit.maximum.map_or(needed, |most| most.min(needed)).max(current);
+    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+    if set.is_ok() { raised } else { current }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod again;
 pub mod args;
 pub mod console;
 mod deliver;
-mod descriptors;
+pub mod descriptors;
 pub mod failure;
 mod hooks;
 mod jobs;
