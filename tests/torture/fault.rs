@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use crate::crew::{Enough, work};
 use crate::judge::{self, Failed};
-use crate::place::{End, Place};
+use crate::place::{End, PARTS, Place};
 use crate::shape::{FILES, SHAPES, Site};
 use crate::strace::{Call, Strace};
 use crate::survey::{Kind, Known, Point};
@@ -78,7 +78,8 @@ impl Case<'_> {
         self.place.is_untorn()?;
         if code == 3 {
             // It may have ended before it cleared away what others had left.
-            self.place.has_no_own_temporary()?;
+            let kept: &[&str] = if self.point.shape.goes_on() { &PARTS } else { &[] };
+            self.place.has_no_own_temporary_but(kept)?;
             return self.judge_end_of_run();
         }
         self.judge_temporaries()?;
@@ -102,7 +103,7 @@ impl Case<'_> {
         if self.is_interruption() || !has_failed(&["unlink", "getdents", "flock", "open", "fstat", "newfstat"]) {
             return self.place.is_tidy();
         }
-        if has_failed(&["unlink"]) { Ok(()) } else { self.place.has_no_own_temporary() }
+        if has_failed(&["unlink"]) { Ok(()) } else { self.place.has_no_own_temporary_but(&[]) }
     }
 
     /// The run as a whole can only fail for what it has once: its folder, its list, its standard output.

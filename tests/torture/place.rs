@@ -22,6 +22,9 @@ pub const LONGEST: Duration = Duration::from_secs(30);
 /// A temporary as a killed run leaves it.
 const LEFTOVER: &str = ".smolget-0123456789abcdef.part";
 
+/// How the names end of what is left of a body that was cut, where the next run is to go on with it.
+pub const PARTS: [&str; 2] = [".rest", ".about"];
+
 /// The folder of a run, with all that the run writes.
 pub struct Place {
     dir: TempDir,
@@ -148,9 +151,10 @@ impl Place {
         left.map_or(Ok(()), |name| Err(format!("{name} is left")))
     }
 
-    /// No temporary may be there but what was there before.
-    pub fn has_no_own_temporary(&self) -> Result<(), String> {
-        let is_own = |name: &String| is_temporary(name) && !name.ends_with(LEFTOVER);
+    /// No temporary may be there but what was there before, and names with these ends.
+    pub fn has_no_own_temporary_but(&self, kept: &[&str]) -> Result<(), String> {
+        let is_kept = |name: &String| name.ends_with(LEFTOVER) || kept.iter().any(|end| name.ends_with(end));
+        let is_own = |name: &String| is_temporary(name) && !is_kept(name);
         let left = self.files().into_keys().find(is_own);
         left.map_or(Ok(()), |name| Err(format!("{name} is left")))
     }

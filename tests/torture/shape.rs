@@ -51,6 +51,11 @@ impl Shape {
     pub fn remembers(&self) -> bool {
         self.options.contains(&"--sync")
     }
+
+    /// Whether what was cut is left for the next run to go on with.
+    pub fn goes_on(&self) -> bool {
+        self.options.contains(&"-c")
+    }
 }
 
 /// A file of the list. Each lies in a folder of its own, so that a path tells which job a call is about.
