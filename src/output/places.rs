@@ -9,11 +9,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstatvfs, mkdirat, open, openat, statat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstatvfs, mkdirat, open, openat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::state::{self, State, Unusable};
-use super::temporary::{Place, sweep, sync_folder};
+use super::temporary::{Place, stat_at, sweep, sync_folder};
 use super::used::Used;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind};
@@ -158,8 +158,7 @@ impl Places {
     /// Why a part of a folder's name can't be walked through: the system says of a symbolic link that it is no directory.
     fn refused(&self, place: &OwnedFd, part: &str, walked: &str, e: Errno) -> Error {
         let path = self.path(walked);
-        let is_link = statat(place, part, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_symlink());
+        let is_link = stat_at(place, part).is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_symlink());
         if is_link {
             let message = format!("{} is a symbolic link, and out= does not lead through one", shown(&path));
             return Error::new(ErrorKind::Io, message).with_source(io::Error::from(e));

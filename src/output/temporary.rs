@@ -352,8 +352,7 @@ fn try_sweep(place: &OwnedFd) -> io::Result<()> {
 /// Removes a file if no run holds its lock, with the lock held meanwhile: the run that made it could lock it else.
 fn remove_leftover(place: &OwnedFd, name: &str) -> io::Result<()> {
     // For writing, because NFS gives an exclusive lock for nothing less; not blocking, in case it is no file after all.
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(retry_on_intr(|| openat(place, name, flags, Mode::empty()))?);
+    let file = open_at(place, name, OFlags::WRONLY | OFlags::NONBLOCK, 0)?;
     let stat = retry_on_intr(|| fstat(&file))?;
     if !FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -363,8 +362,7 @@ fn remove_leftover(place: &OwnedFd, name: &str) -> io::Result<()> {
         None if name.ends_with(REST) => Some(format!("{name}{ABOUT}")),
         part => part.map(str::to_owned),
     };
-    let is_there =
-        |name| !matches!(retry_on_intr(|| statat(place, &name, AtFlags::SYMLINK_NOFOLLOW)), Err(Errno::NOENT));
+    let is_there = |name: String| !matches!(stat_at(place, &name), Err(Errno::NOENT));
     // A part may have got its final name, and another its old one, before it was locked.
     if other.is_some_and(is_there) || !is_named(place, name, &stat)? {
         return Err(io::ErrorKind::ResourceBusy.into());
