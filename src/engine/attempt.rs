@@ -161,10 +161,12 @@ pub(super) async fn attempt(
     }
     let mut url = hop.map_or(Cow::Borrowed(start), |hop| Cow::Owned(hop.url));
     past.record.last_url = (*url != job.url).then(|| url.as_ref().clone());
-    let mut route = Route::start(&run.config, &run.common, job, &url)?;
-    match &url {
-        Cow::Borrowed(_) => past.record.attempts = past.record.attempts.saturating_add(1),
-        Cow::Owned(hop) => route.follow(hop, false)?,
+    let mut route = match &url {
+        Cow::Borrowed(start) => Route::start(&run.config, &run.common, job, start)?,
+        Cow::Owned(hop) => Route::led_to(&run.config, job, hop)?,
+    };
+    if matches!(url, Cow::Borrowed(_)) {
+        past.record.attempts = past.record.attempts.saturating_add(1);
     }
     let mut rest = match (&run.folder, target) {
         // Boxed, as all that few jobs need: each worker has room for the rest.

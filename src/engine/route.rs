@@ -49,6 +49,13 @@ impl<'a> Route<'a> {
         Ok(Self { config, job, is_at_home: true, fields })
     }
 
+    /// The fields for where a redirect has led to another origin.
+    pub fn led_to(config: &'a Config, job: &'a Job, url: &Url) -> Result<Self, Error> {
+        let mut route = Self { config, job, is_at_home: true, fields: Fields::default() };
+        route.follow(url, false)?;
+        Ok(route)
+    }
+
     /// Goes on to `url`.
     pub fn follow(&mut self, url: &Url, same_origin: bool) -> Result<(), Error> {
         if same_origin && !has_credentials(url) {
