@@ -46,15 +46,14 @@ impl Again {
         Ok(Self(Arc::new(Mutex::new(list))))
     }
 
-    /// Takes note of an outcome that is to be told after those before it: until then it is one that failed if it has, or if it
-    /// brings a body.
-    pub fn expect(&self, outcome: &Outcome) {
-        let text = match outcome.result() {
+    /// Takes note of outcomes that are to be told after those before them: until then each is one that failed if it has, or if
+    /// it brings a body.
+    pub fn expect(&self, outcomes: &[Outcome]) {
+        self.list().untold.extend(outcomes.iter().map(|outcome| match outcome.result() {
             Ok(Kept::Held(_)) => text(&Row::from(outcome), "standard output did not take it"),
             Ok(_) => String::new(),
             Err(error) => text(&Row::from(outcome), &error.to_string()),
-        };
-        self.list().untold.push_back(text);
+        }));
     }
 
     /// Adds the job of a row, if it failed, and takes back what was [expected](Self::expect) of it.

@@ -83,11 +83,11 @@ impl<'a> Delivery<'a> {
                 if batch.is_empty() {
                     break;
                 }
-                again.iter().for_each(|again| batch.iter().for_each(|outcome| again.expect(outcome)));
+                again.iter().for_each(|again| again.expect(&batch));
                 self.order(self.orders(&batch)).await;
             }
             if let Some(again) = again {
-                unfinished.for_each(|outcome| again.expect(&outcome));
+                again.expect(&unfinished.collect::<Vec<_>>());
                 again.finish();
             }
         }

@@ -104,7 +104,7 @@ impl Report {
     /// Takes note of outcomes that are to be written next: that may never be done. It doesn't block.
     pub fn expect(&self, outcomes: &[Outcome]) {
         if let Some(again) = &self.again {
-            outcomes.iter().for_each(|outcome| again.expect(outcome));
+            again.expect(outcomes);
         }
     }
 
