@@ -335,6 +335,12 @@ fn a_second_signal_ends_the_run_at_once_and_the_command_is_told() {
     assert!(!folder.path().join("ended").exists());
 }
 
+/// The last command, which sleeps for a minute, was ended before.
+fn assert_last_was_ended(output: &Output, program: &str) {
+    assert_eq!(said(output, "smolget: --on-done: "), format!("`{program}`: ended by signal 15"));
+    assert!(output.took < ms(30_000), "{:?}", output.took);
+}
+
 #[test]
 fn the_last_command_is_ended_by_a_signal_too() {
     let server = Server::always(Reply::ok("x"));
@@ -343,8 +349,7 @@ fn the_last_command_is_ended_by_a_signal_too() {
     eventually("the command", || folder.path().join("begun").exists());
     run.signal(Signal::TERM);
     let output = run.wait().exits(143);
-    assert_eq!(said(&output, "smolget: --on-done: "), "`sh`: ended by signal 15");
-    assert!(output.took < ms(30_000), "{:?}", output.took);
+    assert_last_was_ended(&output, "sh");
 }
 
 #[test]
@@ -397,8 +402,7 @@ fn a_signal_ends_the_last_command_also_after_the_deadline() {
     eventually("the command", || folder.path().join("begun").exists());
     run.signal(Signal::TERM);
     let output = run.wait().exits(143);
-    assert_eq!(said(&output, "smolget: --on-done: "), "`sh`: ended by signal 15");
-    assert!(output.took < ms(30_000), "{:?}", output.took);
+    assert_last_was_ended(&output, "sh");
 }
 
 #[test]
@@ -406,8 +410,7 @@ fn the_deadline_ends_the_last_command_too() {
     let server = Server::always(Reply::ok("x"));
     let run = smolget().args(["--deadline", "1", "--on-done", "sleep 60"]).arg(server.url("/a")).run();
     let output = run.exits(1);
-    assert_eq!(said(&output, "smolget: --on-done: "), "`sleep`: ended by signal 15");
-    assert!(output.took < ms(30_000), "{:?}", output.took);
+    assert_last_was_ended(&output, "sleep");
 }
 
 #[test]
